@@ -6,6 +6,8 @@ log-probability under exactly the distribution that it was drawn from: the full 
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,20 +94,44 @@ class HuggingFacePolicy:
         return [samples[place] for place in range(len(prompts))]
 
     def encode(self, observation: Observation) -> list[int]:
-        """Token ids of a chat, ready to be answered."""
+        """Token ids of a chat, ready to be answered.
+
+        Special tokens come from the chat template alone: where a message's text spells one (``<|assistant|>``), it is read as those
+        letters, so that no text can pose as another speaker.
+        """
+        mark = secrets.token_hex(16)  # no text can hold it
+        spelt = self._special_spellings()
+        messages = [
+            {**message, "content": spelt.sub(rf"{mark}\g<0>{mark}", message["content"])}
+            for message in observation["messages"]
+        ]
         text = self.tokenizer.apply_chat_template(
-            list(observation["messages"]),
+            messages,
             chat_template=self.tokenizer.chat_template or PLAIN_TEMPLATE,
             add_generation_prompt=True,
             tokenize=False,
         )
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = []
+        for place, piece in enumerate(text.split(mark)):
+            ids += self._ids(piece, letters_only=place % 2 == 1)
         return ids[-self.max_prompt_tokens :]
+
+    def _special_spellings(self) -> re.Pattern[str]:
+        """Matches every special token's spelling, the longest first; nothing when there is none."""
+        added = self.tokenizer.added_tokens_decoder.values()  # some families name a few of them only here
+        special = {token.content for token in added if token.special} | set(self.tokenizer.all_special_tokens)
+        spellings = sorted(special, key=lambda token: (-len(token), token))
+        return re.compile("|".join(map(re.escape, spellings)) or r"(?!)")
+
+    def _ids(self, text: str, *, letters_only: bool = False) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=letters_only)[
+            "input_ids"
+        ]
+        return ids
 
     def encode_answer(self, text: str) -> list[int]:
         """Token ids of an action with its end, as a target of supervised learning."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*ids, self.tokenizer.eos_token_id]
+        return [*self._ids(text, letters_only=True), self.tokenizer.eos_token_id]
 
     @contextmanager
     def active_adapter(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from mx_envs import software_v0
 from mx_envs.design import workflow_label
+from mx_envs.domain import Domain, domain_of
 from mx_envs.episode import Episode, Setting
 from mx_envs.guide import DESIGNER_PROMPT, designer_chat
 from mx_envs.host import Options
@@ -16,6 +17,7 @@ __all__ = [
     "DESIGNER_PROMPT",
     "Chat",
     "DefaultRewards",
+    "Domain",
     "Episode",
     "EpisodeRecord",
     "Message",
@@ -30,6 +32,7 @@ __all__ = [
     "Timing",
     "Turn",
     "designer_chat",
+    "domain_of",
     "software_v0",
     "workflow_label",
 ]

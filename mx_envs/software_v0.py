@@ -16,38 +16,11 @@ Version history: v0, first release.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from mx_envs.domain import SOFTWARE
 
-from pettingzoo import AECEnv, ParallelEnv
-from pettingzoo.utils.conversions import parallel_to_aec
-from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+ENV_ID = SOFTWARE.env_id
+NAME = SOFTWARE.module
 
-from mx_envs.aec import EpisodeAEC
-from mx_envs.host import Options, make_host
-from mx_envs.observation import Observation
-from mx_envs.parallel import EpisodeParallel
-
-ENV_ID = "mx/Software-v0"
-NAME = "software_v0"
-
-
-def env(**options: Unpack[Options]) -> AECEnv[str, Observation, str]:
-    """The AEC environment, which also checks that its methods are called in a possible order."""
-    return OrderEnforcingWrapper(raw_env(**options))
-
-
-def raw_env(**options: Unpack[Options]) -> AECEnv[str, Observation, str]:
-    """The AEC environment without checks of the order of calls."""
-    if options.get("max_cycles") is not None:
-        return parallel_to_aec(parallel_env(**options))
-    return EpisodeAEC(make_host("software", ENV_ID, **_without_cycles(options)), NAME)
-
-
-def parallel_env(**options: Unpack[Options]) -> ParallelEnv[str, Observation, str]:
-    """The parallel environment."""
-    host = make_host("software", ENV_ID, **_without_cycles(options))
-    return EpisodeParallel(host, NAME, options.get("max_cycles"))
-
-
-def _without_cycles(options: Options) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != "max_cycles"}
+env = SOFTWARE.env
+raw_env = SOFTWARE.raw_env
+parallel_env = SOFTWARE.parallel_env

@@ -62,10 +62,10 @@ class Bench:
 
     def run(self, sandbox: Sandbox, in_flight: int) -> Iterator[Outcome]:
         """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again."""
-        from mx_envs import software_v0
+        from mx_envs import domain_of
 
         def make_env() -> Any:
-            return software_v0.raw_env(
+            return domain_of(self.task_set).raw_env(
                 tasks=self.task_set, split=check_split(self.config.split), sandbox=sandbox
             )
 

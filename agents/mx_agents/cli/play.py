@@ -33,7 +33,7 @@ def run(
     set_name: str, designer: str, executor: str, task_id: str | None, split: str, seed: int, backend: str
 ) -> int:
     """Play one episode and show it; the exit code."""
-    from mx_envs import software_v0
+    from mx_envs import domain_of
 
     task_set, checked = load_task_set(set_name), check_split(split)
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
@@ -41,7 +41,7 @@ def run(
     designing = _designer(designer, task, seed)
     screen = console()
     with open_backend(backend, slots=3, image=task.image) as sandbox:
-        env = software_v0.raw_env(tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True)
+        env = domain_of(task_set).raw_env(tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True)
         try:
             env.reset(seed=seed, options={"task": task.id})
             _Show(

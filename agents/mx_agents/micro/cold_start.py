@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mx_agents.hugging_face import HuggingFacePolicy
-from mx_agents.micro import demonstrations
+from mx_agents.micro.demonstrations import demonstrator_of
 from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
 from mx_agents.trainer.config import ColdStartConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
@@ -38,7 +38,7 @@ class MicroModels:
 def new_models(task_set: TaskSet, seed: int, size: ModelSize) -> MicroModels:
     """Models with random weights and a tokenizer that spells the tasks' language in few tokens."""
     rng = random.Random(f"tokenizer/{seed}")
-    texts = []
+    demonstrations, texts = demonstrator_of(task_set.name), []
     for index in range(TOKENIZER_TASKS):
         prompt = task_set.task("train", index).prompt
         texts += [prompt, demonstrations.answer(prompt, rng), demonstrations.design(rng)]
@@ -74,6 +74,7 @@ def _executor_examples(
     models: MicroModels, task_set: TaskSet, count: int, rng: random.Random
 ) -> list[Example]:
     policy = HuggingFacePolicy(models.executor, models.tokenizer)
+    demonstrations = demonstrator_of(task_set.name)
     examples: list[Example] = []
     index = FIRST_TASK
     while len(examples) < count:
@@ -97,6 +98,7 @@ def _designer_examples(
     models: MicroModels, task_set: TaskSet, count: int, rng: random.Random
 ) -> list[Example]:
     policy = HuggingFacePolicy(models.designer, models.tokenizer)
+    demonstrations = demonstrator_of(task_set.name)
     return [
         (
             policy.encode(

@@ -21,7 +21,7 @@ from mx_agents.trainer.credit import Call, designer_advantages, executor_advanta
 from mx_agents.trainer.evaluation import evaluate, figures
 from mx_agents.trainer.roles import Role, RoleName, Roles, build_roles, load_roles
 from mx_agents.trainer.rollout import Execution, Job, execute, executor_calls
-from mx_envs import DefaultRewards, Observation, designer_chat, software_v0
+from mx_envs import DefaultRewards, Observation, designer_chat, domain_of
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_tasks import Split, TaskSet, load_task_set
 
@@ -104,7 +104,7 @@ class Arena:
 
     def _env(self, split: Split) -> Any:
         rewards = DefaultRewards(self.config.cost_per_call, self.config.invalid_design)
-        return software_v0.parallel_env(
+        return domain_of(self.task_set).parallel_env(
             tasks=self.task_set,
             split=split,
             sandbox=self.sandbox,

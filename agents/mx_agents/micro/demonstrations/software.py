@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from mx_envs import Observation
 from mx_tasks.software.formula import Formula, needs_parentheses, parse_prefix
 
 FORGET_PARENTHESES = {"arithmetic": 0.3, "bitwise": 0.55}
@@ -29,34 +26,9 @@ SOLVERS = {"{agent}": 0.55, "best_of({agent}, {what}, {count})": 0.3, "vote({age
 """A novice's habits: how often the whole task is asked for at once, and how often a prompt is worked on in each way."""
 
 
-@dataclass(slots=True)
-class ScriptedExecutor:
-    """The executor's demonstrator as a policy."""
-
-    seed: int = 0
-    rng: random.Random = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.rng = random.Random(f"scripted executor/{self.seed}")
-
-    def act(self, observations: Sequence[Observation]) -> list[str]:
-        """Translate every formula of the last question."""
-        return [answer(observation["messages"][-1]["content"], self.rng) for observation in observations]
-
-
-@dataclass(slots=True)
-class ScriptedDesigner:
-    """The designer's demonstrator as a policy."""
-
-    seed: int = 0
-    rng: random.Random = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.rng = random.Random(f"scripted designer/{self.seed}")
-
-    def act(self, observations: Sequence[Observation]) -> list[str]:
-        """A random workflow each."""
-        return [design(self.rng) for _ in observations]
+def understands(prompt: str) -> bool:
+    """Whether it is a prompt of this family."""
+    return QUESTION_LINE.search(prompt) is not None
 
 
 def answer(question: str, rng: random.Random) -> str:

@@ -1,0 +1,54 @@
+"""A domain's environments: the same episode over different tasks, under the domain's own id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils.conversions import parallel_to_aec
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+
+from mx_envs.aec import EpisodeAEC
+from mx_envs.host import Options, make_host
+from mx_envs.observation import Observation
+from mx_envs.parallel import EpisodeParallel
+from mx_tasks import TaskSet
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Makes the environments of a domain: its ``name`` in task sets, its ``env_id``, and its ``module`` in ``mx_envs``."""
+
+    name: str
+    env_id: str
+    module: str
+
+    def env(self, **options: Unpack[Options]) -> AECEnv[str, Observation, str]:
+        """The AEC environment, which also checks that its methods are called in a possible order."""
+        return OrderEnforcingWrapper(self.raw_env(**options))
+
+    def raw_env(self, **options: Unpack[Options]) -> AECEnv[str, Observation, str]:
+        """The AEC environment without checks of the order of calls."""
+        if options.get("max_cycles") is not None:
+            return parallel_to_aec(self.parallel_env(**options))
+        return EpisodeAEC(make_host(self.name, self.env_id, **_without_cycles(options)), self.module)
+
+    def parallel_env(self, **options: Unpack[Options]) -> ParallelEnv[str, Observation, str]:
+        """The parallel environment."""
+        host = make_host(self.name, self.env_id, **_without_cycles(options))
+        return EpisodeParallel(host, self.module, options.get("max_cycles"))
+
+
+def _without_cycles(options: Options) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "max_cycles"}
+
+
+SOFTWARE = Domain("software", "mx/Software-v0", "software_v0")
+DOMAINS = (SOFTWARE,)
+
+
+def domain_of(task_set: TaskSet) -> Domain:
+    """The domain that a task set's name begins with; a domain of the user's own is played like software."""
+    name = task_set.name.partition(":")[0]
+    return next((domain for domain in DOMAINS if domain.name == name), SOFTWARE)

@@ -18,7 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 tasks_app = typer.Typer(help="Look at the task sets.", no_args_is_help=True)
-sandbox_app = typer.Typer(help="The container images of the docker backend.", no_args_is_help=True)
+sandbox_app = typer.Typer(
+    help="The sandboxes: their container images, a look inside, what is left over.", no_args_is_help=True
+)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -178,14 +180,15 @@ def tasks_validate(
 
 @sandbox_app.command("build")
 def sandbox_build(
-    image: Annotated[str, typer.Argument(help="The image's name.")] = "python",
+    image: Annotated[list[str] | None, typer.Argument(help="The images' names; without one: python.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every image.")] = False,
     base: Annotated[str | None, typer.Option(help="The base image.")] = None,
     network: Annotated[str | None, typer.Option(help="The build's network, such as host.")] = None,
 ) -> None:
-    """Build an image."""
+    """Build images: python (software), hdl (hardware), trading."""
     from mx_agents.cli.sandbox import build
 
-    build(image, base, network)
+    build(image or ["python"], base, network, every=every)
 
 
 @sandbox_app.command("list")

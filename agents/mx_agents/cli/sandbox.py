@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
@@ -11,20 +13,23 @@ from mx_agents.terminal import visible
 from mx_sandboxes import SandboxError, images
 
 
-def build(image: str, base: str | None, network: str | None) -> None:
-    """Build an image and print its name. Raises UsageError when that fails."""
+def build(names: Sequence[str], base: str | None, network: str | None, *, every: bool) -> None:
+    """Build images and print what they are called in the engine. Raises UsageError when that fails."""
     screen = console()
-    _check(image)
-    try:
-        tag = images.build_image(
-            image,
-            base=base or images.BASE,
-            network=network,
-            log=lambda line: screen.print(Text(visible(line), style="dim")),
-        )
-    except SandboxError as error:
-        raise UsageError(str(error)) from None
-    screen.print(f"[green]✓[/] {tag}")
+    names = images.image_names() if every else names
+    for name in names:
+        _check(name)
+    for name in names:
+        try:
+            tag = images.build_image(
+                name,
+                base=base or images.BASE,
+                network=network,
+                log=lambda line: screen.print(Text(visible(line), style="dim")),
+            )
+        except SandboxError as error:
+            raise UsageError(str(error)) from None
+        screen.print(f"[green]✓[/] {tag}")
 
 
 def list_images() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
@@ -29,6 +30,8 @@ ENDLESS = 1_000_000
 """Out of how many tasks a seed chooses where a split is generated without end."""
 
 Backend = Literal["auto", "docker", "bubblewrap"]
+SandboxOf = Callable[[str], Sandbox]
+"""The open sandbox of an image, such as :class:`mx_sandboxes.Sandboxes`."""
 
 
 class SingleOptions(TypedDict, total=False):
@@ -38,12 +41,15 @@ class SingleOptions(TypedDict, total=False):
     """A task set, or its name, with or without the domain. Default ``micro``."""
     split: Split
     """Default ``train``."""
-    sandbox: Backend | Sandbox
+    sandbox: Backend | Sandbox | SandboxOf
     """A backend's name, or an open sandbox, which stays open when the environment is closed. Default ``auto``.
+
+    A task names the image that it needs: for a backend's name, a sandbox is opened for each image; an open sandbox is used for
+    all tasks; a function (:class:`mx_sandboxes.Sandboxes`) is asked for each image's.
 
     A running episode holds one of its slots; a sandbox that several environments share needs one for each of them.
     """
-    grading_sandbox: Sandbox | None
+    grading_sandbox: Sandbox | SandboxOf | None
     """Where submissions are graded; by default a pool like ``sandbox``, or ``sandbox`` itself when that is an open one.
 
     With ``turn_rewards``, answers are graded while episodes run: then it has to have a slot that no episode holds.
@@ -74,15 +80,15 @@ class Host:
     env_id: str
     task_set: TaskSet
     split: Split
-    sandbox: Backend | Sandbox
-    grading: Sandbox | None
+    sandbox: Backend | Sandbox | SandboxOf
+    grading: Sandbox | SandboxOf | None
     executors: int
     turn_rewards: bool
     rewards: RewardModel
     render_mode: str | None
     designer_prompt: str | None
     episode: Episode | None = None
-    _setting: Setting | None = None
+    _settings: dict[str, Setting] = field(default_factory=dict)
     _opened: ExitStack = field(default_factory=ExitStack)
     _rng: np.random.Generator | None = None
     _rendered: int = 0
@@ -123,7 +129,7 @@ class Host:
             self._rng, _ = seeding.np_random(seed)
         task = self._choose(options or {}, rng or self._rng)
         self._rendered = 0
-        self.episode = Episode(self._open(), task, seed)
+        self.episode = Episode(self._open(task.image), task, seed)
         return self.episode
 
     def _choose(self, options: dict[str, Any], rng: np.random.Generator | None) -> Task:
@@ -133,33 +139,35 @@ class Host:
             return self.task_set.find(options["task"])
         return self.task_set.task(self.split, int(options.get("index", chosen)))
 
-    def _open(self) -> Setting:
-        if self._setting is None:
-            sandbox = self._opened_sandbox() if isinstance(self.sandbox, str) else self.sandbox
-            grading = self.grading
-            if grading is None:
-                grading = self._opened_sandbox() if isinstance(self.sandbox, str) else sandbox
-            self._setting = Setting(
+    def _open(self, image: str) -> Setting:
+        """What the episodes of tasks with that image have in common, sandboxes included."""
+        if image not in self._settings:
+            if isinstance(
+                self.sandbox, str
+            ):  # pools of this environment's own; one slot does for one episode at a time
+                sandbox, grading = (self._own(self.sandbox, image) for _ in range(2))
+            else:
+                sandbox = grading = _of(self.sandbox, image)
+            self._settings[image] = Setting(
                 task_set=self.task_set,
                 sandbox=sandbox,
-                grading=grading,
+                grading=grading if self.grading is None else _of(self.grading, image),
                 executors=self.executors,
                 turn_rewards=self.turn_rewards,
                 rewards=self.rewards,
                 env=self.env_id,
             )
-        return self._setting
+        return self._settings[image]
 
-    def _opened_sandbox(self) -> Sandbox:
-        """A pool of this environment's own; one slot does, because an environment plays one episode at a time."""
-        return self._opened.enter_context(open_sandbox(str(self.sandbox), slots=1))
+    def _own(self, backend: str, image: str) -> Sandbox:
+        return self._opened.enter_context(open_sandbox(backend, image=image, slots=1))
 
     def close(self) -> None:
         """End the episode in play and the sandboxes that this environment opened; may be called again."""
         if self.episode is not None:
             self.episode.close()
         self._opened.close()
-        self._setting = None
+        self._settings.clear()
 
     def designer_observation(self) -> Observation:
         """What the designer sees."""
@@ -206,6 +214,10 @@ class Host:
         return None
 
 
+def _of(sandbox: Sandbox | SandboxOf, image: str) -> Sandbox:
+    return sandbox(image) if callable(sandbox) else sandbox
+
+
 def observed(question: Question | None) -> Observation:
     """What an executor with that question sees; an empty chat without one."""
     if question is None:
@@ -226,8 +238,8 @@ def make_host(
     *,
     tasks: str | TaskSet = "micro",
     split: Split = "train",
-    sandbox: Backend | Sandbox = "auto",
-    grading_sandbox: Sandbox | None = None,
+    sandbox: Backend | Sandbox | SandboxOf = "auto",
+    grading_sandbox: Sandbox | SandboxOf | None = None,
     executors: int = 8,
     turn_rewards: bool = False,
     rewards: RewardModel | None = None,

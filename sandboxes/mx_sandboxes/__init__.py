@@ -1,7 +1,7 @@
 """Run a command or a session in isolation, put files in, get files out."""
 
 from mx_sandboxes.images import build_image, image_names, image_tag
-from mx_sandboxes.opening import open_sandbox
+from mx_sandboxes.opening import Sandboxes, open_sandbox
 from mx_sandboxes.sandbox import (
     Completed,
     Json,
@@ -22,6 +22,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxUnavailableError",
+    "Sandboxes",
     "Session",
     "SessionEndedError",
     "build_image",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from mx_sandboxes.bubblewrap import check_bubblewrap, open_bubblewrap
 from mx_sandboxes.images import has_image, image_tag
@@ -44,6 +48,44 @@ def open_sandbox(
 
         return open_docker(image=image, slots=slots, limits=limits, runtime=runtime, cpus=cpus)
     return open_bubblewrap(slots=slots, limits=limits)
+
+
+@dataclass
+class Sandboxes:
+    """One sandbox for each image, opened when it is first asked for: ``sandboxes("hdl")``. A context manager; thread-safe.
+
+    The fields are arguments of :func:`open_sandbox`.
+    """
+
+    backend: str = "auto"
+    slots: int | None = None
+    limits: Limits | None = None
+    _opened: dict[str, Sandbox] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __call__(self, image: str) -> Sandbox:
+        """The image's sandbox. Raises what :func:`open_sandbox` raises."""
+        with self._lock:
+            if image not in self._opened:
+                self._opened[image] = open_sandbox(
+                    self.backend, image=image, slots=self.slots, limits=self.limits
+                )
+            return self._opened[image]
+
+    def close(self) -> None:
+        """Close every sandbox."""
+        with self._lock:
+            for sandbox in self._opened.values():
+                sandbox.close()
+            self._opened.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def choose(image: str = "python") -> str:

@@ -26,7 +26,7 @@ from mx_agents.runs import (
     write_config,
     write_text,
 )
-from mx_sandboxes import Sandbox
+from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
 
@@ -49,6 +49,11 @@ class Bench:
         """Number of episodes in all."""
         return len(self.methods) * len(self.task_ids) * self.config.seeds
 
+    @property
+    def images(self) -> list[str]:
+        """The images that the tasks need."""
+        return sorted({self.task_set.find(task_id).image for task_id in self.task_ids})
+
     def begin(self) -> None:
         """Make the folder of a new run with its configuration and tasks. Raises UsageError when it cannot be made."""
         if self.resumed:
@@ -60,7 +65,7 @@ class Bench:
             "".join(json.dumps(row) + "\n" for row in prompts),
         )
 
-    def run(self, sandbox: Sandbox, in_flight: int) -> Iterator[Outcome]:
+    def run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
         """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again."""
         from mx_envs import domain_of
 

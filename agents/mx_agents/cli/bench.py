@@ -22,9 +22,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mx_agents.bench import Bench, BenchConfig, MethodSummary, open_bench
-from mx_agents.cli.console import console, open_backend
+from mx_agents.cli.console import console, open_backends
 from mx_agents.errors import PolicyError, UsageError
 from mx_agents.statistics import Interval
+from mx_sandboxes import Sandboxes
 
 BROKEN_OFF = 130
 WIDE = 100
@@ -47,10 +48,10 @@ def run(
     target = folder or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
     expected = {name: value for name, value in config.as_dict().items() if name in given} if resume else None
     bench = open_bench(None if resume else config, target, resume=resume, expected=expected)
-    with open_backend(bench.config.sandbox, slots=in_flight + 1) as sandbox:
+    with open_backends(bench.config.sandbox, in_flight + 1, bench.images) as sandboxes:
         bench.begin()
         try:
-            _play(bench, sandbox, in_flight, screen)
+            _play(bench, sandboxes, in_flight, screen)
         except (KeyboardInterrupt, PolicyError) as stop:
             bench.finish()
             _print(screen, bench)
@@ -64,11 +65,11 @@ def run(
     return 0
 
 
-def _play(bench: Bench, sandbox: Any, in_flight: int, screen: Console) -> None:
-    config = bench.config
+def _play(bench: Bench, sandboxes: Sandboxes, in_flight: int, screen: Console) -> None:
+    config, backend = bench.config, sandboxes(bench.images[0]).backend
     screen.print(
         f"[bold]{len(bench.methods)} methods[/] on {len(bench.task_ids)} tasks of {config.tasks} ({config.split}), "
-        f"{config.seeds} time{'s' if config.seeds > 1 else ''} each · executor {escape(config.executor)} · {sandbox.backend}"
+        f"{config.seeds} time{'s' if config.seeds > 1 else ''} each · executor {escape(config.executor)} · {backend}"
     )
     columns = (
         TextColumn("{task.description}"),
@@ -80,7 +81,7 @@ def _play(bench: Bench, sandbox: Any, in_flight: int, screen: Console) -> None:
     )
     with Progress(*columns, console=screen, transient=True) as progress:
         bar = progress.add_task("episodes", total=bench.total, completed=len(bench.outcomes))
-        for outcome in bench.run(sandbox, in_flight):
+        for outcome in bench.run(sandboxes, in_flight):
             progress.update(bar, advance=1, description=escape(f"episodes ({outcome.method})"))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 
 from mx_agents.errors import UsageError
-from mx_sandboxes import Sandbox, open_sandbox
+from mx_sandboxes import Sandbox, Sandboxes, open_sandbox
 
 
 def console() -> Console:
@@ -20,3 +22,18 @@ def open_backend(backend: str, slots: int | None = None, image: str = "python") 
         return open_sandbox(backend, image=image, slots=slots)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def open_backends(backend: str, slots: int, images: Iterable[str]) -> Sandboxes:
+    """Open the sandboxes of all these images. Raises as :func:`open_backend` does."""
+    sandboxes = Sandboxes(backend, slots=slots)
+    try:
+        for image in sorted(set(images)):
+            sandboxes(image)
+    except ValueError as error:
+        sandboxes.close()
+        raise UsageError(str(error)) from None
+    except BaseException:
+        sandboxes.close()
+        raise
+    return sandboxes

@@ -22,7 +22,7 @@ from mx_agents.trainer.evaluation import evaluate, figures
 from mx_agents.trainer.roles import Role, RoleName, Roles, build_roles, load_roles
 from mx_agents.trainer.rollout import Execution, Job, execute, executor_calls
 from mx_envs import DefaultRewards, Observation, designer_chat, domain_of
-from mx_sandboxes import Sandbox, open_sandbox
+from mx_sandboxes import Sandboxes
 from mx_tasks import Split, TaskSet, load_task_set
 
 Report = Callable[[dict[str, Any]], None]
@@ -73,8 +73,8 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
     saved = checkpoints(folder / "checkpoints") or checkpoints(cold)
     progress = load_checkpoint(saved[-1], roles)
     with ExitStack() as stack:
-        sandbox = stack.enter_context(open_sandbox(backend, slots=config.slots))
-        grading = stack.enter_context(open_sandbox(backend, slots=GRADING_SLOTS))
+        sandbox = stack.enter_context(Sandboxes(backend, slots=config.slots))
+        grading = stack.enter_context(Sandboxes(backend, slots=GRADING_SLOTS))
         arena = Arena(config, task_set, sandbox, grading)
         stack.callback(arena.close)
         log = stack.enter_context(_Log(folder, arm, config.seed, progress.step))
@@ -87,8 +87,8 @@ class Arena:
 
     config: TrainConfig
     task_set: TaskSet
-    sandbox: Sandbox
-    grading: Sandbox
+    sandbox: Sandboxes
+    grading: Sandboxes
     _envs: dict[Split, list[Any]] = field(init=False, repr=False, default_factory=dict)
 
     def envs(self, split: Split) -> list[Any]:

@@ -49,7 +49,9 @@ class Asking:
         if not prompt:
             raise BadRequest("a conversation has at least one message", "messages")
         if len(prompt) > MOST_MESSAGES:
-            raise BadRequest(f"a conversation has at most {MOST_MESSAGES} messages, not {len(prompt)}", "messages")
+            raise BadRequest(
+                f"a conversation has at most {MOST_MESSAGES} messages, not {len(prompt)}", "messages"
+            )
         self.model, self.prompt = model, prompt
         self.n = _count(body.get("n"))
         self.stop = _stops(body.get("stop"))
@@ -80,7 +82,9 @@ class Asking:
     def _tool_guide(self) -> str:
         if not self.tools or self.tool_choice == "none":
             return ""
-        lines = [f"{tool['name']}: {tool['description']} {json.dumps(tool['parameters'])}" for tool in self.tools]
+        lines = [
+            f"{tool['name']}: {tool['description']} {json.dumps(tool['parameters'])}" for tool in self.tools
+        ]
         wanted = ""
         if self.tool_choice == "required":
             wanted = "\nCall at least one of them now."
@@ -99,7 +103,9 @@ class Answer:
     """An executor's text as a program gets it: ``text``, calls of tools, and why it ended."""
 
     def __init__(self, asking: Asking, said: str) -> None:
-        text, self.calls = (said, []) if not asking.tools else _calls(said, {tool["name"] for tool in asking.tools})
+        text, self.calls = (
+            (said, []) if not asking.tools else _calls(said, {tool["name"] for tool in asking.tools})
+        )
         if asking.one_call:
             self.calls = self.calls[:1]
         for stop in asking.stop:
@@ -153,7 +159,11 @@ def tool_of(name: Any, description: Any, parameters: Any) -> dict[str, Any]:
     """A tool that the program offers. Raises BadRequest for one without a name."""
     if not isinstance(name, str) or not name:
         raise BadRequest("a tool is a function with a name", "tools")
-    return {"name": name, "description": str(description or ""), "parameters": parameters or {"type": "object"}}
+    return {
+        "name": name,
+        "description": str(description or ""),
+        "parameters": parameters or {"type": "object"},
+    }
 
 
 def _calls(said: str, known: set[str]) -> tuple[str, list[dict[str, Any]]]:

@@ -37,10 +37,19 @@ def whole(asking: Asking, said: list[str], number: int, created: int) -> dict[st
     """The completion."""
     answers = [Answer(asking, text) for text in said]
     choices = [
-        {"index": index, "message": _reply(asking, answer, number, index), "logprobs": None, "finish_reason": _finish(asking, answer)}
+        {
+            "index": index,
+            "message": _reply(asking, answer, number, index),
+            "logprobs": None,
+            "finish_reason": _finish(asking, answer),
+        }
         for index, answer in enumerate(answers)
     ]
-    return {**_head(asking, number, created, "chat.completion"), "choices": choices, "usage": usage(asking, answers)}
+    return {
+        **_head(asking, number, created, "chat.completion"),
+        "choices": choices,
+        "usage": usage(asking, answers),
+    }
 
 
 def pieces(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> Iterator[str]:
@@ -75,7 +84,13 @@ def usage(asking: Asking, answers: list[Answer]) -> dict[str, int]:
 
 
 def _head(asking: Asking, number: int, created: int, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-mx{number}", "object": kind, "created": created, "model": asking.model, "system_fingerprint": "mx"}
+    return {
+        "id": f"chatcmpl-mx{number}",
+        "object": kind,
+        "created": created,
+        "model": asking.model,
+        "system_fingerprint": "mx",
+    }
 
 
 def _finish(asking: Asking, answer: Answer) -> str:
@@ -126,7 +141,11 @@ def _tools(tools: Any, functions: Any) -> list[dict[str, Any]]:
     given += functions if isinstance(functions, list) else []
     if not all(isinstance(function, dict) for function in given):
         raise BadRequest("a tool is of type function", "tools")
-    return [tool_of(each.get("name"), each.get("description"), each.get("parameters")) for each in given if each is not None]
+    return [
+        tool_of(each.get("name"), each.get("description"), each.get("parameters"))
+        for each in given
+        if each is not None
+    ]
 
 
 def _choice(choice: Any) -> Any:

@@ -30,7 +30,7 @@ class Call:
 
     def __init__(self, number: int, slot: int, agent: str, asking: Asking, mark: str) -> None:
         self.number, self.slot, self.agent, self.asking, self.mark = number, slot, agent, asking, mark
-        self.created = int(time.time())
+        self.created = 0  # a clock would make equal episodes differ
         self.answers: list[Optional[str]] = []
         self.over = threading.Event()
         self.waiting = 1
@@ -50,16 +50,25 @@ class Desk:
     """One episode's desk.
 
     The program's side calls :meth:`enter`, :meth:`use` and :meth:`submit`; the episode's side loops over :meth:`take` and
-    :meth:`give`. ``use_tool`` runs a tool in the workspace and returns its text.
+    :meth:`give`. ``use_tool`` runs a tool in the workspace and returns its text; ``new_seat`` numbers the seats where others
+    take some too.
     """
 
     def __init__(
-        self, task: Mapping[str, Any], tools: list[dict[str, Any]], use_tool: Callable[[str, dict[str, Any]], str]
+        self,
+        task: Mapping[str, Any],
+        tools: list[dict[str, Any]],
+        use_tool: Callable[[str, dict[str, Any]], str],
+        new_seat: Optional[Callable[[], int]] = None,
     ) -> None:
         self.task, self.tools, self._use_tool = task, tools, use_tool
+        self._new_seat = new_seat or (lambda: len(self._seats))
         self.submission: Optional[str] = None
         self.closed = ""
         """Why nothing more is answered; empty while the episode goes on."""
+        self.ended: Optional[tuple[int, str]] = None
+        """The exit code of a program that is known to be over, and the end of what it printed to stderr."""
+        self.tools_used = 0
         self.conversations: dict[str, list[Message]] = {}
         self._condition = threading.Condition()
         self._waiting: list[Call] = []
@@ -104,6 +113,7 @@ class Desk:
             raise Closed(self.closed)
         if name not in [tool["name"] for tool in self.tools]:
             return f"error: no tool {name!r}; there are {', '.join(tool['name'] for tool in self.tools)}"
+        self.tools_used += 1
         with self._tool_turn:
             return self._use_tool(name, arguments)
 
@@ -116,15 +126,28 @@ class Desk:
                 self.submission = answer
             self._condition.notify_all()
 
+    def exited(self, code: int, printed: str, errors: str) -> None:
+        """The program is over. What it printed is its answer where it used no other way to hand one in."""
+        with self._condition:
+            if self.submission is None and code == 0 and printed.strip() and not self.tools_used:
+                self.submission = printed.strip()
+            self.ended = (code, errors)
+            self._condition.notify_all()
+
     # ------------------------------------------------------------------------------------------------ the episode's side
+
+    clock = staticmethod(time.monotonic)
 
     def take(self, seconds: float | None = None) -> list[Call]:
         """Every call that waits, once there is one; [] when a submission came, the desk closed, or the time is up."""
         with self._condition:
-            self._condition.wait_for(lambda: self._waiting or self.submission is not None or self.closed, seconds)
+            self._condition.wait_for(self._something, seconds)
             taken, self._waiting = self._waiting, []
             self._taken += taken
             return taken
+
+    def _something(self) -> bool:
+        return bool(self._waiting or self.submission is not None or self.closed or self.ended is not None)
 
     def give(self, call: Call, answers: list[Optional[str]]) -> None:
         """Answer a call."""
@@ -175,9 +198,15 @@ class Desk:
     def _seat(self, asking: Asking, agent: str) -> tuple[int, str]:
         """The seat of who asks: the name that it was given, else its system prompt (numbers may change), else its model."""
         system = asking.system.strip()
-        identity = f"name {agent}" if agent else f"system {re.sub('[0-9]+', '0', system)}" if system else f"model {asking.model}"
+        identity = (
+            f"name {agent}"
+            if agent
+            else f"system {re.sub('[0-9]+', '0', system)}"
+            if system
+            else f"model {asking.model}"
+        )
         if identity not in self._seats:
-            self._seats[identity] = len(self._seats)
+            self._seats[identity] = self._new_seat()
             shown = agent or (system.splitlines()[0] if system else asking.model)
             self._names[self._seats[identity]] = shown[:AGENT_NAME]
         slot = self._seats[identity]

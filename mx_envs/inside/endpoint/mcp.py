@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 VERSIONS = ("2025-06-18", "2025-03-26", "2024-11-05")
-TASK = {"name": "task", "description": "The task's text.", "inputSchema": {"type": "object", "properties": {}}}
+TASK = {
+    "name": "task",
+    "description": "The task's text.",
+    "inputSchema": {"type": "object", "properties": {}},
+}
 SUBMIT = {
     "name": "submit",
     "description": "Hand in the answer, which ends the episode.",
@@ -46,7 +50,10 @@ def _answer(desk: Desk, number: Any, method: str, params: dict[str, Any]) -> dic
     if method == "ping":
         return _result(number, {})
     if method == "tools/list":
-        tools = [{"name": t["name"], "description": t["description"], "inputSchema": t["parameters"]} for t in desk.tools]
+        tools = [
+            {"name": t["name"], "description": t["description"], "inputSchema": t["parameters"]}
+            for t in desk.tools
+        ]
         return _result(number, {"tools": [*tools, TASK, SUBMIT]})
     if method == "tools/call":
         text, failed = _call(desk, params.get("name"), params.get("arguments") or {})

@@ -27,8 +27,12 @@ def read(body: dict[str, Any], before: list[Message]) -> Asking:
     for item in items:
         _add(messages, item)
     asking = Asking(str(body.get("model") or "executor"), messages, {**body, "n": None, "stop": None})
-    tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict) and tool.get("type") == "function"]
-    asking.tools = [tool_of(tool.get("name"), tool.get("description"), tool.get("parameters")) for tool in tools]
+    tools = [
+        tool for tool in body.get("tools") or () if isinstance(tool, dict) and tool.get("type") == "function"
+    ]
+    asking.tools = [
+        tool_of(tool.get("name"), tool.get("description"), tool.get("parameters")) for tool in tools
+    ]
     choice = body.get("tool_choice")
     asking.tool_choice = choice.get("name") if isinstance(choice, dict) else choice
     text = body.get("text")
@@ -41,7 +45,9 @@ def read(body: dict[str, Any], before: list[Message]) -> Asking:
 def whole(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> dict[str, Any]:
     """The response."""
     answer = Answer(asking, said[0])
-    return _response(asking, body, number, created, "completed", _items(answer, number), _usage(asking, answer))
+    return _response(
+        asking, body, number, created, "completed", _items(answer, number), _usage(asking, answer)
+    )
 
 
 def pieces(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> Iterator[str]:
@@ -95,7 +101,15 @@ def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.text or not answer.calls:
         content = [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}]
-        items.append({"id": f"msg_mx{number}", "type": "message", "status": "completed", "role": "assistant", "content": content})
+        items.append(
+            {
+                "id": f"msg_mx{number}",
+                "type": "message",
+                "status": "completed",
+                "role": "assistant",
+                "content": content,
+            }
+        )
     for place, call in enumerate(answer.calls):
         called = {"id": f"fc_mx{number}_{place}", "type": "function_call", "status": "completed", **call}
         items.append({**called, "call_id": f"call_mx{number}_{place}"})
@@ -159,6 +173,11 @@ def _call_events(place: int, item: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {**added, "item": {**item, "status": "in_progress", "arguments": ""}},
         {"type": "response.function_call_arguments.delta", **at, "delta": item["arguments"]},
-        {"type": "response.function_call_arguments.done", **at, "arguments": item["arguments"], "name": item["name"]},
+        {
+            "type": "response.function_call_arguments.done",
+            **at,
+            "arguments": item["arguments"],
+            "name": item["name"],
+        },
         {"type": "response.output_item.done", "output_index": place, "item": item},
     ]

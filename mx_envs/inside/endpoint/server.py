@@ -132,7 +132,9 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _refuse(self, refused: Refused) -> None:
-        if self.begun:  # an answer has begun: all that is left is to cut it off, which no client takes for a whole one
+        if (
+            self.begun
+        ):  # an answer has begun: all that is left is to cut it off, which no client takes for a whole one
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
@@ -171,14 +173,16 @@ class _Connection(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         """The end of an MCP session, of which nothing is kept."""
-        self._serve(lambda path: self._json({}))
+        self._serve(lambda _: self._json({}))
 
     def _submit(self, desk: Desk) -> None:
         answer = self._object().get("answer", "")
         text = answer if isinstance(answer, str) else text_of(answer, "answer")
         if desk.closed:
             raise Closed(desk.closed)
-        self._json({"submitted": True})  # said before it is done: inside the sandbox nothing runs after a submission
+        self._json(
+            {"submitted": True}
+        )  # said before it is done: inside the sandbox nothing runs after a submission
         desk.submit(text)
 
     def _complete(self, desk: Desk, agent: str, kind: str) -> None:
@@ -186,28 +190,36 @@ class _Connection(BaseHTTPRequestHandler):
         if kind == "chat":
             asking = chat.read(body)
         else:
-            previous = body.get("previous_response_id")
+            previous = str(body.get("previous_response_id") or "")
             if previous and previous not in desk.conversations:
                 raise Refused(404, f"there is no response {previous!r}", "not_found", "previous_response_id")
             asking = responses.read(body, desk.conversations.get(previous) or [])
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = desk.enter(asking, self.body, headers, agent)
-        served = False
+        served = True
         try:
             self._hold(call, asking.stream)
-            if not call.answers:
-                raise Closed(desk.closed)
-            said = [answer for answer in call.answers if answer is not None]
-            if len(said) < len(call.answers):
-                raise Refused(403, "the episode's calls are used up", "budget_exceeded")
-            if kind == "responses":
-                desk.conversations[responses.response_id(call.number)] = responses.conversation(asking, said)
-            self._answer(kind, asking, said, call, body)
-            served = True
+            self._answer(kind, asking, self._said(desk, call), call, body)
+        except (Gone, OSError):
+            served = False
+            raise
         finally:
             desk.leave(call, served)
 
+    def _said(self, desk: Desk, call: Call) -> list[str]:
+        """The executor's answers. Raises Closed and Refused when there are none."""
+        if not call.answers:
+            raise Closed(desk.closed)
+        said = [answer for answer in call.answers if answer is not None]
+        if len(said) < len(call.answers):
+            raise Refused(403, "the episode's calls are used up", "budget_exceeded")
+        return said
+
     def _answer(self, kind: str, asking: Asking, said: list[str], call: Call, body: dict[str, Any]) -> None:
+        if kind == "responses":
+            self._desk()[0].conversations[responses.response_id(call.number)] = responses.conversation(
+                asking, said
+            )
         about = (asking, said, call.number, call.created)
         if asking.stream:
             self._stream(chat.pieces(*about, body) if kind == "chat" else responses.pieces(*about, body))
@@ -281,7 +293,11 @@ class _Connection(BaseHTTPRequestHandler):
         key, agent = self._key()
         desk = self.server.find(key)
         if desk is None:
-            raise Refused(401, "this key opens no episode; it goes into the header Authorization: Bearer KEY", "invalid_api_key")
+            raise Refused(
+                401,
+                "this key opens no episode; it goes into the header Authorization: Bearer KEY",
+                "invalid_api_key",
+            )
         return desk, (self.headers.get("X-MX-Agent") or agent).strip()
 
     def _object(self) -> dict[str, Any]:

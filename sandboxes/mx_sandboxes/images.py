@@ -102,6 +102,26 @@ def has_image(name: str) -> bool:
         client.close()
 
 
+def image_digest(name: str) -> str | None:
+    """The digest of an image's content, the same wherever the same image is; None when the engine does not have it.
+
+    A run records it: packages are pinned to upstream versions, and the digest tells their revisions too.
+    Raises SandboxUnavailableError when no engine answers.
+    """
+    import docker.errors  # only where an engine is used
+
+    from mx_sandboxes.docker import connect
+
+    client = connect()
+    try:
+        digest: str | None = client.images.get(image_tag(name)).id
+    except docker.errors.ImageNotFound:
+        return None
+    finally:
+        client.close()
+    return digest
+
+
 def prune() -> list[str]:
     """Remove containers whose owners have died, and images of earlier versions; returns the names of what is gone.
 

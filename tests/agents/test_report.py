@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from mx_agents.report import write_report
 
 HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">\u2028&amp;\ud800"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+REQUIRED = "chromium" in os.environ.get("MX_REQUIRE", "").split(",")  # then its lack is a failure
+needs_a_browser = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="needs a Chromium")
 
 Run = Callable[..., Path]
 
@@ -87,7 +91,7 @@ def test_what_a_model_wrote_stays_text(run: Run) -> None:
     assert "document.title='hacked'" in json.dumps(page.island)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
+@needs_a_browser
 def test_a_browser_runs_none_of_it_and_shows_it_on_demand(bench_run: Run, tmp_path: Path) -> None:
     path = write_report(bench_run(text=HOSTILE, tasks=3))
     # A copy whose own script also opens the first episode; its content security policy is taken out: escaping alone must hold.
@@ -104,7 +108,7 @@ def test_a_browser_runs_none_of_it_and_shows_it_on_demand(bench_run: Run, tmp_pa
     assert "<img" not in shown
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
+@needs_a_browser
 def test_a_browser_runs_the_page_under_its_own_policy(training_run: Run, tmp_path: Path) -> None:
     shown = dump(write_report(training_run()), tmp_path)
     assert shown.count('<details><summary><span class="row"><b>step') == 4

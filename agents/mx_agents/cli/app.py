@@ -18,7 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 tasks_app = typer.Typer(help="Look at the task sets.", no_args_is_help=True)
-sandbox_app = typer.Typer(help="The container images of the docker backend.", no_args_is_help=True)
+sandbox_app = typer.Typer(
+    help="The sandboxes: their container images, a look inside, what is left over.", no_args_is_help=True
+)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -178,14 +180,15 @@ def tasks_validate(
 
 @sandbox_app.command("build")
 def sandbox_build(
-    image: Annotated[str, typer.Argument(help="The image's name.")] = "python",
+    image: Annotated[list[str] | None, typer.Argument(help="The images' names; without one: python.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every image.")] = False,
     base: Annotated[str | None, typer.Option(help="The base image.")] = None,
     network: Annotated[str | None, typer.Option(help="The build's network, such as host.")] = None,
 ) -> None:
-    """Build an image."""
+    """Build images: python (software), hdl (hardware), trading."""
     from mx_agents.cli.sandbox import build
 
-    build(image, base, network)
+    build(image or ["python"], base, network, every=every)
 
 
 @sandbox_app.command("list")
@@ -194,6 +197,17 @@ def sandbox_list() -> None:
     from mx_agents.cli.sandbox import list_images
 
     list_images()
+
+
+@sandbox_app.command("shell")
+def sandbox_shell(
+    image: Annotated[str, typer.Option(help="The image, for Docker.")] = "python",
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Look around inside a sandbox, as a job with a job's limits; commands may also be piped in."""
+    from mx_agents.cli.sandbox import shell
+
+    raise typer.Exit(shell(image, sandbox))
 
 
 @sandbox_app.command("prune")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
-from mx_envs.module import module_files
+from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.record import EpisodeRecord, StopReason, Timing, Turn
 from mx_envs.rewards import DefaultRewards, RewardModel
 from mx_envs.turns import parts_asked, turn_rewards
@@ -127,15 +127,17 @@ class Episode:
             return
         began = perf_counter()
         self._service = service_of(self.setting.task_set, self.task)
+        at_endpoint = needs_endpoint(self.design)
         files = {
             **self.task.files,
             "design.py": self.design.encode(),
             **module_files(self.setting.sandbox),
+            **(endpoint_files(self.setting.sandbox) if at_endpoint else {}),
             "task.json": json.dumps(_public(self.task)).encode(),
         }
         budget = self.task.budget
         self._session = self.setting.sandbox.session(
-            ["python", "design.py"],
+            ["python", PROGRAM if at_endpoint else "design.py"],
             files=files,
             env={"PYTHONHASHSEED": "0"},
             limits=Limits(wall_s=budget.wall_s, cpu_s=budget.wall_s),

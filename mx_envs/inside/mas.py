@@ -96,8 +96,13 @@ def _ask(questions: list[Question]) -> list[str | None]:
     if not questions:
         return []
     sys.stdout.flush()
-    _send({"op": "ask", "questions": questions})
-    return [_receive()["answer"] for _ in questions]
+    with _wire:
+        _send({"op": "ask", "questions": questions})
+        return [_receive()["answer"] for _ in questions]
+
+
+_wire = _thread.allocate_lock()
+"""Held from a batch to its last answer: the endpoint (``.mx/endpoint``) asks on a thread of its own."""
 
 
 def submit(answer: object = "") -> NoReturn:
@@ -106,6 +111,7 @@ def submit(answer: object = "") -> NoReturn:
     text = "\n".join(_said(line) for line in lines if line is not None)
     sys.stdout.flush()
     sys.stderr.flush()
+    _wire.acquire()
     _send({"op": "submit", "answer": text})
     while True:  # nothing runs after a submission: the host ends the program
         _read(1)

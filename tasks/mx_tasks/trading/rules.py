@@ -51,7 +51,8 @@ class Rules:
     """The allowed weights, the fill, and ruin.
 
     A weight is in [``min_weight``, ``max_weight``], the sum of their sizes at most ``max_gross``. Decided on the bars up to t, a
-    trade is filled at the open of t + 1, or its close for data that have closes only. Below ``ruin`` of the start's value all is over.
+    trade is filled at the open of t + 1, or its close for data that have closes only. Below ``ruin`` of the start's
+    value all is over.
     """
 
     min_weight: float = 0.0

@@ -25,7 +25,8 @@ class Market:
     """Bars as the factors that a step multiplies with; row t is the way from bar t - 1 to bar t.
 
     ``before`` and ``after``: growth of a position up to the fill, and from there to the close. ``payout``: cash for a unit of
-    position. ``dear``: impact cost of a unit traded, for each square root of money. ``open_for_trade``: 0 where an asset is delisted.
+    position. ``dear``: impact cost of a unit traded, for each square root of money. ``open_for_trade``: 0 where
+    an asset is delisted.
     The last three are None where nothing of that kind ever happens.
     """
 

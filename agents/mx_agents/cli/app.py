@@ -199,6 +199,17 @@ def sandbox_list() -> None:
     list_images()
 
 
+@sandbox_app.command("shell")
+def sandbox_shell(
+    image: Annotated[str, typer.Option(help="The image, for Docker.")] = "python",
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Look around inside a sandbox, as a job with a job's limits; commands may also be piped in."""
+    from mx_agents.cli.sandbox import shell
+
+    raise typer.Exit(shell(image, sandbox))
+
+
 @sandbox_app.command("prune")
 def sandbox_prune() -> None:
     """Remove containers that a killed program left behind, and images that are out of date."""

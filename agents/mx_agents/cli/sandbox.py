@@ -1,16 +1,17 @@
-"""``mx sandbox``: the images of the docker backend."""
+"""``mx sandbox``: images, a look inside, what is left over."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mx_agents.cli.console import console
+from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
-from mx_sandboxes import SandboxError, images
+from mx_sandboxes import Limits, SandboxError, images
 
 
 def build(names: Sequence[str], base: str | None, network: str | None, *, every: bool) -> None:
@@ -45,6 +46,30 @@ def list_images() -> None:
         )
         table.add_row(name, mark, images.image_tag(name))
     console().print(table)
+
+
+def shell(image: str, backend: str) -> int:
+    """Put the user into a slot; returns the exit code. Raises UsageError, SandboxUnavailableError."""
+    from mx_sandboxes.shell import TIME_S, run_shell
+
+    _check(image)
+    screen = Console(stderr=True, highlight=False)
+    limits = Limits()
+    with open_backend(backend, slots=1, image=image) as sandbox:
+        screen.print(
+            f"[dim]A job's view of {sandbox.backend}"
+            + (f", image {image}" if sandbox.backend == "docker" else "")
+            + f": {limits.memory_bytes >> 20} MiB of memory, {limits.pids} processes, {limits.workspace_bytes >> 20} MiB of disk; "
+            f"up to {TIME_S / 60:.0f} minutes. Leave with: exit[/]"
+        )
+        try:
+            end = run_shell(sandbox, limits=limits)
+        except KeyboardInterrupt:  # where a slot has no terminal of its own, Ctrl-C is the host's
+            return 130
+    if isinstance(end, str):
+        screen.print(f"[yellow]The sandbox ended the shell: {end}[/]")
+        return 1
+    return end if end >= 0 else 128 - end
 
 
 def prune() -> None:

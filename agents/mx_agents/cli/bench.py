@@ -98,7 +98,7 @@ def _print(screen: Console, bench: Bench) -> None:
     failed = sum(outcome.failed for outcome in bench.outcomes)
     if failed:
         screen.print(
-            f"[yellow]{failed} episodes failed because of the sandbox or the grader; they are not counted, and --resume repeats them[/]"
+            f"[yellow]{failed} episodes failed because of sandbox or grader; they are not counted, --resume repeats them[/]"
         )
     usage = getattr(bench.shared_executor, "usage_as_dict", None)
     if usage is not None:

@@ -19,22 +19,28 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from mx_sandboxes.abuse.case import Bare
 from mx_sandboxes.bubblewrap import FILES, FOLDERS, TOP_LINKS
 from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxUnavailableError
 
-DRIVER = r'''
+DRIVER = r"""
 import base64, contextlib, io, json, os, signal, subprocess, sys, time
-in_process, timeout = sys.argv[1] == "in-process", sys.argv[2]
+runner, timeout = sys.argv[1:]
 def here(code):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
     return 0, out.getvalue().encode(), b""
 def process(job):
-    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if runner == "text":
+        done = subprocess.run([sys.executable, "-c", job["code"]], capture_output=True, text=True)
+        return done.returncode, done.stdout.encode(), done.stderr.encode()
+    pipe = subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=pipe, stdout=pipe, stderr=pipe)
+    if runner == "one pipe after the other":
+        return child.wait(), child.stdout.read(), child.stderr.read()
     try:
         out, err = child.communicate(base64.b64decode(job["stdin"]), job["wall_s"] if timeout else None)
     except subprocess.TimeoutExpired:
@@ -58,12 +64,12 @@ for line in sys.stdin:
     job, start = json.loads(line), time.monotonic()
     for name, data in job["files"].items():
         write(name, base64.b64decode(data))
-    code, out, err = here(job["code"]) if in_process else process(job)
+    code, out, err = here(job["code"]) if runner == "in process" else process(job)
     files = {name: read(name) for name in job["collect"]}
     answer = {"code": code, "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode(), "files": files}
     channel.write(json.dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
     channel.flush()
-'''
+"""
 PYTHON = "/usr/bin/python3"
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -93,17 +99,20 @@ class BarePlace:
         self._seconds = bare.seconds
         self._folder = tempfile.mkdtemp(prefix="mx-bare-")
         if bare.jail and shutil.which("bwrap") is None:
-            raise SandboxUnavailableError("the controls of the attacks need bubblewrap: apt-get install bubblewrap")
+            raise SandboxUnavailableError(
+                "the controls of the attacks need bubblewrap: apt-get install bubblewrap"
+            )
         python = PYTHON if Path(PYTHON).exists() else sys.executable
-        mode = "in-process" if bare.in_process else "process"
         self._driver = subprocess.Popen(
-            [*(jail(bare) if bare.jail else ()), python, "-c", DRIVER, mode, bare.timeout],
+            [*(jail(bare) if bare.jail else ()), python, "-c", DRIVER, bare.runner, bare.timeout],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=ENVIRONMENT,
             cwd=self._folder,
             start_new_session=True,
         )
+        self._requests = cast("IO[bytes]", self._driver.stdin)
+        self._answers = cast("IO[bytes]", self._driver.stdout)
 
     def run(
         self,
@@ -112,7 +121,7 @@ class BarePlace:
         stdin: bytes = b"",
         files: Mapping[str, bytes] | None = None,
         collect: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,  # noqa: ARG002  a sandbox's own signature
         limits: Limits | None = None,
     ) -> Completed:
         """Run ``python -c CODE`` in the folder of all jobs; nothing is limited, wiped or checked."""
@@ -132,23 +141,22 @@ class BarePlace:
             code,
             stdout=base64.b64decode(answer["out"]),
             stderr=base64.b64decode(answer["err"]),
-            files={name: base64.b64decode(data) for name, data in answer["files"].items() if data is not None},
+            files={
+                name: base64.b64decode(data) for name, data in answer["files"].items() if data is not None
+            },
             wall_s=answer["wall_s"],
         )
 
     def _ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """The driver's answer; None when it died or hung."""
-        driver = self._driver
-        assert driver.stdin is not None
-        assert driver.stdout is not None
         try:
-            driver.stdin.write(json.dumps(job).encode() + b"\n")
-            driver.stdin.flush()
+            self._requests.write(json.dumps(job).encode() + b"\n")
+            self._requests.flush()
         except OSError:
             return None
-        if not select.select([driver.stdout], [], [], self._seconds)[0]:
+        if not select.select([self._answers], [], [], self._seconds)[0]:
             return None
-        line = driver.stdout.readline()
+        line = self._answers.readline()
         answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
         return answer
 
@@ -158,11 +166,12 @@ class BarePlace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(ProcessLookupError):  # everything of a plain driver; a jail takes its own with it
+        with contextlib.suppress(
+            ProcessLookupError
+        ):  # everything of a plain driver; a jail takes its own with it
             os.killpg(self._driver.pid, signal.SIGKILL)
         self._driver.wait()
-        for stream in (self._driver.stdin, self._driver.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        for stream in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)

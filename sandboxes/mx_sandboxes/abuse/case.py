@@ -82,17 +82,18 @@ class Bare:
     """How a control is run: which defences the throw-away place still has, for the sake of the machine.
 
     ``jail`` keeps the attack in namespaces of its own (all else is off); without it the program is a plain process of this user.
-    ``in_process`` runs jobs in one interpreter, ``timeout`` ends a job as a naive runner does, by a signal to its first process.
+    ``runner`` is its way: a process for each job, ``in process`` of one interpreter, reading ``one pipe after the other``, or
+    decoding output as ``text``. ``timeout`` ends a job as a naive runner does, by that signal to its first process.
     ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack.
     """
 
     jail: bool = True
     network: bool = False
-    in_process: bool = False
+    runner: str = ""
     timeout: str = ""
     capabilities: bool = False
     root: bool = False
-    seconds: float = 8.0
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from mx_sandboxes.abuse.case import QUICK, Place
 from mx_sandboxes.sandbox import Limits, Reason
 
-PROGRAM = r'''
+PROGRAM = r"""
 import builtins, hashlib, json, os, resource, signal, sys
 
 def lines(path):
@@ -49,7 +49,7 @@ def room():
             status = os.statvfs(place)
         except OSError:
             continue
-        found[place] = [status.f_bfree * status.f_frsize, status.f_ffree]
+        if os.access(place, os.W_OK): found[place] = [status.f_bfree * status.f_frsize, status.f_ffree]
     return found
 
 PLACES = (os.getcwd(), "/work", "/tmp", "/var/tmp", "/run", "/dev/shm", "/dev/mqueue")
@@ -75,8 +75,12 @@ print(json.dumps({
     "open": builtins.open.__module__,
     "left": [name for name in ("mx_left",) if hasattr(builtins, name) or hasattr(sys, name)],
 }, sort_keys=True))
-'''
-LIMITS = Limits(wall_s=10.0, cpu_s=10.0, **{name: getattr(QUICK, name) for name in ("memory_bytes", "pids", "workspace_bytes")})
+"""
+LIMITS = Limits(
+    wall_s=10.0,
+    cpu_s=10.0,
+    **{name: getattr(QUICK, name) for name in ("memory_bytes", "pids", "workspace_bytes")},
+)
 
 
 def census(place: Place) -> dict[str, Any]:
@@ -84,7 +88,9 @@ def census(place: Place) -> dict[str, Any]:
     done = place.run(["python", "-c", PROGRAM], limits=LIMITS)
     if done.reason is not Reason.EXITED or done.exit_code != 0:
         said = done.stderr.decode("utf-8", "replace")[-500:]
-        raise RuntimeError(f"the clean job ended with: {done.reason.value}, exit code {done.exit_code}: {said}")
+        raise RuntimeError(
+            f"the clean job ended with: {done.reason.value}, exit code {done.exit_code}: {said}"
+        )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

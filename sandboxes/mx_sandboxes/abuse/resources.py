@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Judge, must_end, printed
 from mx_sandboxes.sandbox import Completed, Reason
 
@@ -29,7 +31,9 @@ def exactly(expected: bytes) -> Judge:
 
     def judge(done: Completed) -> str | None:
         return printed(done) or (
-            None if done.stdout == expected and done.stderr == b"" else f"the output came back as {done.stdout[:60]!r}"
+            None
+            if done.stdout == expected and done.stderr == b""
+            else f"the output came back as {done.stdout[:60]!r}"
         )
 
     return judge
@@ -158,7 +162,9 @@ for name in ("a", "b"):
     except OSError: pass
 """,
         collect=("a", "b"),
-        judge=lambda done: printed(done) or ("a sparse file came out" if any(map(len, done.files.values())) else None),
+        judge=lambda done: (
+            printed(done) or ("a sparse file came out" if any(map(len, done.files.values())) else None)
+        ),
     ),
     Case(
         "many-sparse-files",
@@ -211,15 +217,19 @@ if total > 24: through("reserved", total, "MB")
     Case(
         "both-pipes",
         "fill one pipe while the reader waits on the other, and the standard input is never read",
-        "import os\nfor _ in range(6):\n    os.write(2, b'e' * 4096)\n    os.write(1, b'o' * 4096)\n",
-        judge=lambda done: None if done.ok and len(done.stdout) == len(done.stderr) == 6 * 4096 else "output was lost",
-        control=None,
+        "import os\nfor _ in range(50):\n    os.write(2, b'e' * 4096)\nfor _ in range(50):\n    os.write(1, b'o' * 4096)\n",
+        judge=lambda done: (
+            None if done.ok and len(done.stdout) == len(done.stderr) == 50 * 4096 else "output was lost"
+        ),
+        limits=replace(QUICK, output_bytes=1 << 20),
+        bare=Bare(runner="one pipe after the other", seconds=2.5),
     ),
     Case(
         "control-characters",
         "send NUL, invalid UTF-8 and terminal control sequences to whoever reads the output as text",
         f"import os\nos.write(1, {NOISE!r})\n",
         judge=exactly(NOISE),
+        bare=Bare(runner="text"),
     ),
     Case(
         "descriptors",

@@ -44,7 +44,9 @@ class Verdict:
     seconds: float
 
 
-def select(families: Iterable[str] | None = None, names: Iterable[str] | None = None) -> list[tuple[str, Case]]:
+def select(
+    families: Iterable[str] | None = None, names: Iterable[str] | None = None
+) -> list[tuple[str, Case]]:
     """The attacks of these families, with their families. Raises ValueError for a name that there is not."""
     wanted = list(FAMILIES if families is None else families)
     for name in wanted:

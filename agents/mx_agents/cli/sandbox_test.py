@@ -8,9 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -39,20 +38,14 @@ class Result:
     missing: str = ""
 
 
-def test(
-    backend: Annotated[
-        str | None, typer.Option(help="docker or bubblewrap; without it, each that works here.")
-    ] = None,
-    family: Annotated[
-        list[str] | None,
-        typer.Option(help=f"One of {', '.join(FAMILIES)}; may be repeated. Without it, all of them."),
-    ] = None,
-    image: Annotated[str, typer.Option(help="The image that the jobs run in.")] = "python",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
-    details: Annotated[bool, typer.Option("--details", help="List the attacks that were stopped too.")] = False,
-) -> None:
-    """Attack the sandboxes of this machine and tell what got through; exit code 1 when anything did."""
-    results = run([backend] if backend else list(BACKENDS), family, image, quiet=as_json, required=bool(backend))
+def run(backend: str | None, families: list[str] | None, image: str, *, details: bool, as_json: bool) -> int:
+    """Play the attacks and print the verdicts; 1 when one got through or no backend works, else 0.
+
+    Raises UsageError for an unknown name, SandboxUnavailableError when the one backend that was asked for does not work here.
+    """
+    results = _play_all(
+        [backend] if backend else list(BACKENDS), families, image, quiet=as_json, required=bool(backend)
+    )
     if as_json:
         json.dump([as_data(result) for result in results], sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -60,15 +53,13 @@ def test(
         screen = console()
         for result in results:
             show(screen, result, details=details)
-    worked = [result for result in results if not result.missing]
     bad = any(verdict.outcome is Outcome.GOT_THROUGH for result in results for verdict in result.verdicts)
-    raise typer.Exit(1 if bad or not worked else 0)
+    return int(bad or all(result.missing for result in results))
 
 
-def run(
+def _play_all(
     backends: Sequence[str], families: Iterable[str] | None, image: str, *, quiet: bool, required: bool
 ) -> list[Result]:
-    """Play the attacks. Raises UsageError for an unknown name, SandboxUnavailableError when a required backend does not work."""
     for name in backends:
         if name not in BACKENDS:
             raise UsageError(f"unknown sandbox backend {name!r} (there are {', '.join(BACKENDS)})")
@@ -109,7 +100,9 @@ def _play(
 def show(screen: Console, result: Result, *, details: bool) -> None:
     """Print one backend's verdicts: a line for each family, and one for each attack that was not stopped."""
     if result.missing:
-        screen.print(Text(f"{result.backend}: not tried, it does not work here ({result.missing})\n", style="yellow"))
+        screen.print(
+            Text(f"{result.backend}: not tried, it does not work here ({result.missing})\n", style="yellow")
+        )
         return
     table = Table(title=f"Attacks on {result.backend}", title_justify="left")
     for name in ("", "Attack", "Verdict", "Why, or what it was after"):
@@ -123,7 +116,10 @@ def show(screen: Console, result: Result, *, details: bool) -> None:
     words = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
     bad = counts[Outcome.GOT_THROUGH] > 0
     screen.print(
-        Text(f"{result.backend}: {words} in {result.seconds:.0f} s\n", style="bold red" if bad else "bold green")
+        Text(
+            f"{result.backend}: {words} in {result.seconds:.0f} s\n",
+            style="bold red" if bad else "bold green",
+        )
     )
 
 
@@ -135,7 +131,12 @@ def _add_family(table: Table, family: str, verdicts: list[Verdict], *, details: 
         if details or verdict.outcome is not Outcome.STOPPED:
             sign, style = MARKS[verdict.outcome]
             why = verdict.why or verdict.case.aim
-            table.add_row(Text(sign, style=style), f"  {verdict.case.name}", Text(verdict.outcome.value, style=style), Text(why))
+            table.add_row(
+                Text(sign, style=style),
+                f"  {verdict.case.name}",
+                Text(verdict.outcome.value, style=style),
+                Text(why),
+            )
     table.add_section()
 
 

@@ -17,7 +17,7 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
-from mx_sandboxes.inside import kernel
+from mx_sandboxes.inside import kernel, preload
 from mx_sandboxes.inside.workspace import WORK
 
 CHANNEL = 3
@@ -93,6 +93,8 @@ def become(
     argv: list[str] = request["argv"]
     if argv[0] in ("python", "python3"):
         if forkable(argv, environ):
+            if not is_pytest(argv):
+                preload.forget()
             run_python(argv[1:])
         argv[0] = sys.executable
     execute(argv)
@@ -130,6 +132,11 @@ def forkable(argv: list[str], environ: dict[str, str]) -> bool:
     if any(key.startswith("PYTHON") and value != FIXED.get(key) for key, value in environ.items()):
         return False
     return argv[1] in ("-c", "-m") or (not argv[1].startswith("-") and not os.path.isdir(argv[1]))
+
+
+def is_pytest(argv: list[str]) -> bool:
+    """Whether it is ``python -m pytest ...``."""
+    return argv[0] in ("python", "python3") and argv[1:3] == ["-m", "pytest"]
 
 
 def run_python(arguments: list[str]) -> NoReturn:

@@ -22,17 +22,18 @@ FIRST_LOOK_S, OFTEN_S, SELDOM_S = 0.05, 0.1, 0.4
 LAST_WORDS_S = 1.0
 
 
-def keep(link: kernel.Link, payload: bytes, program: bytes, uid: int | None) -> int:
+def keep(
+    link: kernel.Link, request: dict[str, Any], blob: memoryview, program: bytes, uid: int | None
+) -> int:
     """The keeper's whole life; returns its exit status, 0 when nothing is left of the job."""
     try:
-        request, blob = kernel.unpack(payload)
         if uid is None:
             isolate(request["limits"]["workspace_bytes"])
         else:
             kernel.call("prctl", kernel.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         with acting_as(uid):
             stdin = bytes(write_files(request["files"], blob))
-        del payload, blob
+        del blob
         Keeper(link, request, uid).keep(program, stdin)
         if uid is not None:
             os.chdir("/")

@@ -10,7 +10,7 @@ import re  # noqa: F401  most jobs import it: they find it loaded
 import sys
 from typing import Any
 
-from mx_sandboxes.inside import keeper, kernel
+from mx_sandboxes.inside import job, keeper, kernel, preload
 from mx_sandboxes.inside.workspace import left
 
 
@@ -26,13 +26,17 @@ def serve(link: kernel.Link, config: dict[str, Any]) -> int:
             raise ValueError(f"expected a request, got {kind!r}")
         uid = None if uids is None else uids[0] + count % uids[1]
         count += 1
+        request, blob = kernel.unpack(payload)
+        del payload
+        if job.is_pytest(request["argv"]):
+            preload.pytest()
         if uid is None:  # the next child begins a pid namespace of its own
             kernel.call("setns", own, kernel.CLONE_NEWPID)
             kernel.call("unshare", kernel.CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
-            os._exit(keeper.keep(link, payload, program, uid))
-        del payload
+            os._exit(keeper.keep(link, request, blob, program, uid))
+        del request, blob
         status = os.waitpid(pid, 0)[1]
         if status != 0 or not (uid is None or is_clean()):
             return 1

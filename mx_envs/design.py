@@ -9,6 +9,8 @@ from functools import lru_cache
 
 LONGEST_DESIGN = 65_536
 """Characters; a longer action is an invalid design."""
+EXTERNAL = "# external program: "
+"""How the designer's action begins that stands for a program outside the sandbox; its name follows."""
 
 _FENCED = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PIECES = ("route", "chain", "split", "parallel", "debate", "vote", "best_of", "reflect")
@@ -19,7 +21,7 @@ _COUNTED = {"vote": 2, "best_of": 2}
 def script_of(action: str) -> str:
     """The script in a designer's action: the action itself, or its first fenced block when only that can be Python."""
     fenced = _FENCED.search(action) if "```" in action and len(action) <= LONGEST_DESIGN else None
-    if fenced is None or _parse(action) is not None:
+    if fenced is None or parsed(action) is not None:
         return action
     return fenced.group(1)
 
@@ -29,9 +31,11 @@ def workflow_label(design: str) -> str:
     """What kind of workflow a design is, for reports, from its text alone.
 
     The pieces of ``mas`` that it calls, such as ``split·best_of(3)``; else ``single`` for one agent asked once, ``custom`` for a
-    control flow of its own, ``none`` without agents, and ``invalid`` when it is not Python.
+    control flow of its own, ``none`` without agents, ``external`` for a program outside, and ``invalid`` when it is not Python.
     """
-    tree = _parse(design)
+    if design.startswith(EXTERNAL):
+        return "external"
+    tree = parsed(design)
     if tree is None:
         return "invalid"
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -48,8 +52,8 @@ def workflow_label(design: str) -> str:
     return "single" if len(asked) == 1 and not loops else "custom"
 
 
-def _parse(text: str) -> ast.Module | None:
-    """The syntax tree, or None. Parsing runs nothing, and what is too long or nested too deeply for the parser is not Python."""
+def parsed(text: str) -> ast.Module | None:
+    """A script's syntax tree, or None. Parsing runs nothing; what is too long or nested too deeply for the parser is no Python."""
     if len(text) > LONGEST_DESIGN:
         return None
     try:

@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
-from mx_envs.module import module_files
-from mx_envs.record import EpisodeRecord, StopReason, Timing, Turn
+from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
+from mx_envs.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.rewards import DefaultRewards, RewardModel
 from mx_envs.turns import parts_asked, turn_rewards
-from mx_envs.wire import Question, WireError, read_frame, unicode_text
+from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_tasks import Grade, Submission, Task, TaskSet
+from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""
 MOST_REFUSALS = 100
 """Questions that a script may ask after its calls are used up; then the episode ends."""
+MOST_SERVICE_CALLS = 100_000
+"""Calls of the task's service that a script may make; then the episode ends."""
 LOG_CHARACTERS = 2_000
 TOOL_CALL = "```tool"
 
@@ -98,7 +100,8 @@ class Episode:
         self.design = ""
         self._session: Session | None = None
         self._batch: _Batch | None = None
-        self._batches = self._refusals = 0
+        self._batches = self._refusals = self._service_calls = 0
+        self._service: Service | None = None
 
     @property
     def over(self) -> bool:
@@ -123,15 +126,18 @@ class Episode:
             self._finish(StopReason.INVALID, error=f"a design has at most {LONGEST_DESIGN} characters")
             return
         began = perf_counter()
+        self._service = service_of(self.setting.task_set, self.task)
+        at_endpoint = needs_endpoint(self.design)
         files = {
             **self.task.files,
             "design.py": self.design.encode(),
             **module_files(self.setting.sandbox),
+            **(endpoint_files(self.setting.sandbox) if at_endpoint else {}),
             "task.json": json.dumps(_public(self.task)).encode(),
         }
         budget = self.task.budget
         self._session = self.setting.sandbox.session(
-            ["python", "design.py"],
+            ["python", PROGRAM if at_endpoint else "design.py"],
             files=files,
             env={"PYTHONHASHSEED": "0"},
             limits=Limits(wall_s=budget.wall_s, cpu_s=budget.wall_s),
@@ -192,7 +198,7 @@ class Episode:
         ]
         try:
             return turn_rewards(setting.task_set, self.task, gradable, setting.grading)
-        except SandboxError:  # the sandbox's failure is no verdict on the answers
+        except (SandboxError, GradingError):  # such a failure is no verdict on the answers
             return [None] * len(asked)
         finally:
             self.timing.turn_grading_s += perf_counter() - began
@@ -240,6 +246,8 @@ class Episode:
                 said = read_frame(session.receive(), self.setting.executors)
                 if isinstance(said, str):
                     self._finish(StopReason.SUBMITTED, answer=said)
+                elif isinstance(said, ServiceCall):
+                    self._serve(session, said)
                 else:
                     self._ask(session, said)
         except WireError as error:
@@ -248,6 +256,22 @@ class Episode:
             self._ended(ended.completed)
         except SandboxError:
             self._finish(StopReason.SANDBOX_DIED)
+
+    def _serve(self, session: Session, call: ServiceCall) -> None:
+        """Answer a call of the task's service."""
+        self._service_calls += 1
+        if self._service_calls > MOST_SERVICE_CALLS:
+            self._finish(StopReason.BUDGET, error=f"more than {MOST_SERVICE_CALLS} calls of {call.service}")
+            return
+        service = self._service
+        if service is None or service.name != call.service:
+            session.send({"error": f"this task has no {call.service}"})
+            return
+        try:
+            reply = {"result": service.call(call.method, call.arguments)}
+        except ServiceError as error:
+            reply = {"error": str(error)}
+        session.send(reply)
 
     def _ask(self, session: Session, questions: list[Question]) -> None:
         asked = questions[: self.calls_left]
@@ -284,6 +308,7 @@ class Episode:
             stop, error = self._crash(stderr, completed)
         submission = self._submission(answer, completed)
         stop, grade = self._grade(stop, submission)
+        error = grade.log if stop is StopReason.GRADING_FAILED else error
         setting = self.setting
         record = EpisodeRecord(
             env=setting.env,
@@ -301,7 +326,7 @@ class Episode:
             error=_repeatable(error),
             log=_log(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )
-        rewards = setting.rewards(record)
+        rewards = Rewards() if record.failed else setting.rewards(record)
         turns = tuple(replace(turn, team_reward=rewards.executors) for turn in record.turns)
         self.record = replace(record, rewards=rewards, turns=turns)
 
@@ -333,21 +358,25 @@ class Episode:
         """What is handed in; files count only when there is an answer or one of them is not as it was given."""
         files = dict(completed.files) if completed is not None else {}
         changed = any(self.task.files.get(name) != data for name, data in files.items())
-        return Submission(answer, files if changed or answer.strip() else {})
+        state = self._service.finish() if self._service is not None else {}
+        return Submission(answer, files if changed or answer.strip() else {}, state)
 
     def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
         nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)
-        if stop in _UNGRADED or not (submission.answer.strip() or submission.files):
+        if stop in _UNGRADED or submission.blank:
             return stop, nothing
         began = perf_counter()
         setting = self.setting
         try:
             try:
                 return stop, setting.task_set.grade(self.task, submission, setting.grading)
-            except SandboxError:  # once more: a slot that died under one submission is no verdict on it
+            except (
+                SandboxError,
+                GradingError,
+            ):  # once more: a slot that died under one submission is no verdict on it
                 return stop, setting.task_set.grade(self.task, submission, setting.grading)
-        except SandboxError as error:
-            return StopReason.GRADING_FAILED, replace(nothing, log=f"grading failed: {type(error).__name__}")
+        except (SandboxError, GradingError) as error:
+            return StopReason.GRADING_FAILED, replace(nothing, log=f"{type(error).__name__}: {error}")
         finally:
             self.timing.grading_s += perf_counter() - began
 

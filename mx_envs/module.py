@@ -1,20 +1,31 @@
-"""The designer's module as a sandbox gets it: compiled by that sandbox's own Python.
+"""What a sandbox gets beside a design: the designer's module, and the endpoint for programs that call an OpenAI client.
 
-Compiling it anew for every episode would take longer than all the rest of a start.
+Both are compiled by that sandbox's own Python: compiling them anew for every episode would take longer than the rest of a start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from mx_envs.design import parsed
 from mx_sandboxes import Sandbox
 
-SOURCE = (Path(__file__).parent / "inside" / "mas.py").read_bytes()
+INSIDE = Path(__file__).parent / "inside"
+PACKAGE = ".mx/endpoint"
+PROGRAM = ".mx/program.py"
 
-_COMPILE = "import py_compile\npy_compile.compile('mas.py', 'mas.pyc', 'mas.py', doraise=True, optimize=2)"
-_compiled: WeakKeyDictionary[Sandbox, Mapping[str, bytes]] = WeakKeyDictionary()
+_COMPILE = """import py_compile, sys
+for name in sys.argv[1:]:
+    py_compile.compile(name, name + 'c', name, doraise=True, optimize=2)
+"""
+_CLIENT = ("openai", "MX_URL")
+"""Names in a text that speak for a program at the endpoint; case does not matter."""
+_compiled: WeakKeyDictionary[Sandbox, dict[str, Mapping[str, bytes]]] = WeakKeyDictionary()
 
 
 def module_files(sandbox: Sandbox) -> Mapping[str, bytes]:
@@ -22,8 +33,49 @@ def module_files(sandbox: Sandbox) -> Mapping[str, bytes]:
 
     The first call for a sandbox runs a job in it. A sandbox that cannot compile gets the source. Raises SandboxError.
     """
-    files = _compiled.get(sandbox)
-    if files is None:
-        made = sandbox.run(["python", "-c", _COMPILE], files={"mas.py": SOURCE}, collect=["mas.pyc"]).files
-        files = _compiled[sandbox] = dict(made) or {"mas.py": SOURCE}
-    return files
+    return _files(sandbox, "module", {"mas.py": (INSIDE / "mas.py").read_bytes})
+
+
+def endpoint_files(sandbox: Sandbox) -> Mapping[str, bytes]:
+    """The files of the endpoint within the sandbox, likewise."""
+    sources = {
+        f"{PACKAGE}/{path.name}": path.read_bytes for path in sorted((INSIDE / "endpoint").glob("*.py"))
+    }
+    compiled = _files(sandbox, "endpoint", sources)
+    return {**compiled, PROGRAM: (INSIDE / "program.py").read_bytes()}
+
+
+@lru_cache(maxsize=512)
+def needs_endpoint(design: str) -> bool:
+    """Whether a design is a program of its own kind, which finds its executors through an OpenAI client.
+
+    It is when it names one, or imports what is neither in the standard library nor :mod:`mas`.
+    """
+    tree = parsed(design)
+    if tree is None:
+        return False
+    lower = design.lower()
+    return any(word.lower() in lower for word in _CLIENT) or any(
+        name not in sys.stdlib_module_names and name != "mas" for name in _imported(tree)
+    )
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Top-level names of the modules that a script imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def _files(sandbox: Sandbox, what: str, sources: Mapping[str, Callable[[], bytes]]) -> Mapping[str, bytes]:
+    kept = _compiled.setdefault(sandbox, {})
+    if what not in kept:
+        texts = {name: read() for name, read in sources.items()}
+        wanted = [f"{name}c" for name in texts]
+        made = sandbox.run(["python", "-c", _COMPILE, *texts], files=texts, collect=wanted).files
+        kept[what] = dict(made) if len(made) == len(texts) else texts
+    return kept[what]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from mx_agents.policy import Policy
@@ -23,6 +24,8 @@ class Job(Generic[Key]):
     seed: int
     designer: Policy
     executor: Policy
+    make_env: Callable[[], Any] | None = None
+    """Makes the environment that this episode needs, where that is not everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,17 @@ class Played(Generic[Key]):
 class _Seat(Generic[Key]):
     """One environment and the episode that it is in."""
 
-    def __init__(self, env: Any) -> None:
-        self.env = env
+    def __init__(self) -> None:
+        self.env: Any = None
         self.job: Job[Key] | None = None
         self.seconds = 0.0
+        self._made_by: Callable[[], Any] | None = None
 
-    def begin(self, job: Job[Key]) -> None:
+    def begin(self, job: Job[Key], make_env: Callable[[], Any]) -> None:
+        """Reset to the job's task, in an environment that ``make_env`` made."""
+        if self._made_by is not make_env:
+            self.close()
+            self.env, self._made_by = make_env(), make_env
         self.job, self.seconds = job, 0.0
         self.env.reset(seed=job.seed, options={"task": job.task})
 
@@ -55,51 +63,92 @@ class _Seat(Generic[Key]):
         return policy, observation
 
     def step(self, action: str) -> None:
-        from time import perf_counter
-
+        """Act for whoever is asked; an episode that ends with it is left at its end."""
         begin = perf_counter()
         self.env.step(action)
         while self.env.agents and self._is_over():
             self.env.step(None)
         self.seconds += perf_counter() - begin
 
+    def close(self) -> None:
+        """Close the environment."""
+        if self.env is not None:
+            self.env.close()
+
     def _is_over(self) -> bool:
         agent = self.env.agent_selection
         return bool(self.env.terminations[agent] or self.env.truncations[agent])
 
     @property
-    def record(self) -> EpisodeRecord | None:
-        episode: EpisodeRecord | None = self.env.unwrapped.episode
-        return episode
+    def over(self) -> Played[Key] | None:
+        """The episode, when it is over."""
+        record: EpisodeRecord | None = self.env.unwrapped.episode
+        if record is None:
+            return None
+        assert self.job is not None  # noqa: S101
+        return Played(self.job.key, record, self.seconds)
 
 
-def play(jobs: Iterator[Job[Key]], make_env: Callable[[], Any], in_flight: int) -> Iterator[Played[Key]]:
+def play(
+    jobs: Iterator[Job[Key]],
+    make_env: Callable[[], Any],
+    in_flight: int,
+    *,
+    unblock: Callable[[], None] | None = None,
+) -> Iterator[Played[Key]]:
     """Play episodes, ``in_flight`` at a time, and yield each when it is over.
 
     ``make_env`` makes a PettingZoo AEC environment of one designer and executors. Policies act in this thread, environments step in
-    threads of their own, so a policy need not be thread-safe.
+    threads of their own, so a policy need not be thread-safe. All environments step together, so that what a batch of questions
+    holds can be repeated. With ``unblock`` a question is asked at once, because steps may wait hours for a program outside; it is
+    called when playing is broken off, and makes such steps return.
     """
-    seats: list[_Seat[Key]] = []
+    seats: list[_Seat[Key]] = [_Seat() for _ in range(in_flight)]
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="episodes")
+    moving: dict[Future[None], int] = {}
+    ready: list[int] = []
+
+    def begin(place: int) -> None:
+        for job in islice(jobs, 1):
+            moving[pool.submit(seats[place].begin, job, job.make_env or make_env)] = place
+
     try:
-        begun = list(islice(jobs, in_flight))
-        seats = [_Seat(make_env()) for _ in begun]
-        list(pool.map(_Seat.begin, seats, begun))
-        live = seats
-        while live:
-            actions = _act(live)
-            list(pool.map(_Seat.step, live, actions))
-            over = [seat for seat in live if seat.record is not None]
-            for seat in over:
-                assert seat.job is not None and seat.record is not None  # noqa: S101, PT018
-                yield Played(seat.job.key, seat.record, seat.seconds)
-            following = list(islice(jobs, len(over)))
-            list(pool.map(_Seat.begin, over, following))
-            live = [seat for seat in live if seat.record is None]
+        for place in range(in_flight):
+            begin(place)
+        while moving or ready:
+            for place in _arrived(moving, FIRST_COMPLETED if unblock else ALL_COMPLETED):
+                over = seats[place].over
+                if over is None:
+                    ready.append(place)
+                else:
+                    yield over
+                    begin(place)
+            if unblock or not moving:
+                moving |= _steps(pool, seats, sorted(ready))
+                ready = []
     finally:
+        if unblock is not None:
+            unblock()
         pool.shutdown(cancel_futures=True)
         for seat in seats:
-            seat.env.close()
+            seat.close()
+
+
+def _steps(pool: ThreadPoolExecutor, seats: list[_Seat[Key]], places: list[int]) -> dict[Future[None], int]:
+    """Begin the steps of these places, with actions from their policies."""
+    actions = _act([seats[place] for place in places])
+    return {
+        pool.submit(seats[place].step, action): place for place, action in zip(places, actions, strict=True)
+    }
+
+
+def _arrived(moving: dict[Future[None], int], when: str) -> list[int]:
+    """Wait; the places of those that have come to a question or to their end, in order. Raises what a step raised."""
+    done, _ = wait(moving, return_when=when)
+    places = {moving.pop(future): future for future in done}
+    for place in sorted(places):
+        places[place].result()
+    return sorted(places)
 
 
 def _act(seats: list[_Seat[Any]]) -> list[str]:

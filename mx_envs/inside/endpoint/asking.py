@@ -1,0 +1,219 @@
+"""What a request asks for, as a chat: the part that ``/v1/chat/completions`` and ``/v1/responses`` have in common."""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Message = dict[str, str]
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+MOST_MESSAGES = 256
+MOST_CHOICES = 64
+TOOL_MARK = "```tool"
+
+TOOL_GUIDE = """To call a tool, answer with one block like this for each call and wait for the results:
+```tool
+{"name": "...", "arguments": {...}}
+```
+The tools, with the JSON schema of their arguments:
+"""
+
+
+class BadRequest(Exception):  # noqa: N818  # named as HTTP names it
+    """The request cannot be understood; ``param`` is the field that is wrong."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class Asking:
+    """A request, read: the chat to answer, how many answers, and what shape they get.
+
+    ``prompt`` is the conversation as the program sent it, ``messages`` the same with what a policy has to be told in words: the
+    tools and the form of the answer.
+    """
+
+    def __init__(self, model: str, prompt: list[Message], body: dict[str, Any]) -> None:
+        if not prompt:
+            raise BadRequest("a conversation has at least one message", "messages")
+        if len(prompt) > MOST_MESSAGES:
+            raise BadRequest(
+                f"a conversation has at most {MOST_MESSAGES} messages, not {len(prompt)}", "messages"
+            )
+        self.model, self.prompt = model, prompt
+        self.n = _count(body.get("n"))
+        self.stop = _stops(body.get("stop"))
+        self.stream = body.get("stream") is True
+        self.tools: list[dict[str, Any]] = []
+        self.tool_choice: Any = None
+        self.one_call = body.get("parallel_tool_calls") is False
+        self.legacy_functions = False
+        self.schema: Any = None
+        """None: any text. True: any JSON. Else the JSON schema of the answer."""
+
+    @property
+    def system(self) -> str:
+        """What the program tells the model to be."""
+        return "\n".join(message["content"] for message in self.prompt if message["role"] == "system")
+
+    @property
+    def messages(self) -> list[Message]:
+        """The chat that a policy sees."""
+        said = [text for text in (self._tool_guide(), self._form_guide()) if text]
+        if not said:
+            return self.prompt
+        first = self.prompt[0]
+        if first["role"] == "system":
+            return [{"role": "system", "content": "\n\n".join([first["content"], *said])}, *self.prompt[1:]]
+        return [{"role": "system", "content": "\n\n".join(said)}, *self.prompt]
+
+    def _tool_guide(self) -> str:
+        if not self.tools or self.tool_choice == "none":
+            return ""
+        lines = [
+            f"{tool['name']}: {tool['description']} {json.dumps(tool['parameters'])}" for tool in self.tools
+        ]
+        wanted = ""
+        if self.tool_choice == "required":
+            wanted = "\nCall at least one of them now."
+        elif isinstance(self.tool_choice, str) and self.tool_choice != "auto":
+            wanted = f"\nCall {self.tool_choice} now."
+        return TOOL_GUIDE + "\n".join(lines) + wanted
+
+    def _form_guide(self) -> str:
+        if self.schema is None:
+            return ""
+        which = "" if self.schema is True else f" that fits this JSON schema: {json.dumps(self.schema)}"
+        return f"Answer with one JSON object and nothing else{which}"
+
+
+class Answer:
+    """An executor's text as a program gets it: ``text``, calls of tools, and why it ended."""
+
+    def __init__(self, asking: Asking, said: str) -> None:
+        text, self.calls = (
+            (said, []) if not asking.tools else _calls(said, {tool["name"] for tool in asking.tools})
+        )
+        if asking.one_call:
+            self.calls = self.calls[:1]
+        for stop in asking.stop:
+            text = text.split(stop, 1)[0]
+        self.text = _bare_json(text) if asking.schema is not None and not self.calls else text
+        self.finish = "tool_calls" if self.calls else "stop"
+        self.tokens = tokens(said)
+
+
+def tokens(text: str) -> int:
+    """Tokens of a text as usage counts them everywhere here: a quarter of its UTF-8 bytes, rounded up; no tokenizer is assumed."""
+    return -(-len(text.encode("utf-8", "replace")) // 4)
+
+
+def prompt_tokens(messages: list[Message]) -> int:
+    """Tokens of a conversation: its texts and 4 a message."""
+    return sum(4 + tokens(message["content"]) for message in messages)
+
+
+def text_of(content: Any, where: str = "messages") -> str:
+    """The text of a message's content, which may be a list of parts. Raises BadRequest for what is no text."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise BadRequest("a message's content is a text or a list of parts", where)
+    texts = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict) and isinstance(part.get("text", part.get("refusal")), str):
+            texts.append(part["text"] if "text" in part else part["refusal"])
+        else:
+            kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+            raise BadRequest(f"executors read text only; a part of type {kind!r} cannot be shown", where)
+    return "\n".join(texts)
+
+
+def call_block(name: Any, arguments: Any) -> str:
+    """A tool call as text, in the one form that executors know."""
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments or "{}")
+        except ValueError:
+            pass  # shown as it was: the model wrote it so
+    return f"{TOOL_MARK}\n{json.dumps({'name': name, 'arguments': arguments})}\n```"
+
+
+def tool_of(name: Any, description: Any, parameters: Any) -> dict[str, Any]:
+    """A tool that the program offers. Raises BadRequest for one without a name."""
+    if not isinstance(name, str) or not name:
+        raise BadRequest("a tool is a function with a name", "tools")
+    return {
+        "name": name,
+        "description": str(description or ""),
+        "parameters": parameters or {"type": "object"},
+    }
+
+
+def _calls(said: str, known: set[str]) -> tuple[str, list[dict[str, Any]]]:
+    """The text around the tool blocks of an answer, and the calls in them; a block that is no call stays text."""
+    rest, calls, read = "", [], json.JSONDecoder()
+    while TOOL_MARK in said:
+        before, _, after = said.partition(TOOL_MARK)
+        body = after.lstrip()
+        try:
+            call, end = read.raw_decode(body)
+            name, arguments = call["name"], call.get("arguments")
+            closed = body[end:].lstrip()
+            if name not in known or not closed.startswith("```"):
+                raise ValueError(name)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            rest, said = rest + before + TOOL_MARK, after
+            continue
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+        calls.append({"name": name, "arguments": written})
+        rest, said = rest + before, closed[3:]
+    rest += said
+    return (rest.strip() if calls else rest), calls
+
+
+def _bare_json(text: str) -> str:
+    """The JSON in an answer, without the fence and the words around it; the text itself when there is none."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        start = min((text.find(sign) for sign in "{[" if sign in text), default=-1)
+        if start < 0:
+            return text
+        try:
+            _, end = json.JSONDecoder().raw_decode(text[start:])
+        except (ValueError, RecursionError):
+            return text
+        return text[start : start + end]
+    return text
+
+
+def _count(n: Any) -> int:
+    if n is None:
+        return 1
+    if type(n) is not int or not 1 <= n <= MOST_CHOICES:
+        raise BadRequest(f"n is a number from 1 to {MOST_CHOICES}, not {n!r}", "n")
+    return n
+
+
+def _stops(stop: Any) -> list[str]:
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(stops, list) or not all(isinstance(each, str) for each in stops):
+        raise BadRequest("stop is a text or a list of texts", "stop")
+    return [each for each in stops if each]

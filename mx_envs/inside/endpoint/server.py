@@ -1,0 +1,351 @@
+"""The endpoint over HTTP: one thread a connection, so that a request may be held for as long as its answer takes."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+from . import chat, mcp, responses
+from .asking import BadRequest, text_of
+from .desk import Closed, Desk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Optional
+
+    from .asking import Asking
+    from .desk import Call
+
+LARGEST_BODY = 32 << 20
+LOOK_S = 1.0
+"""How often a held request looks whether its client is still there."""
+HEARTBEAT_S = 15.0
+"""Silence after which a held request is told that it is still held."""
+MODELS = ("executor",)
+KINDS = {"/chat/completions": "chat", "/responses": "responses"}
+
+
+class Refused(Exception):  # noqa: N818  # what a client is told
+    """An error in OpenAI's shape."""
+
+    def __init__(self, status: int, message: str, code: str, param: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+    def body(self) -> dict[str, Any]:
+        """The error as clients read it."""
+        kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+        kind = kinds.get(self.status, "invalid_request_error")
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+class Gone(Exception):  # noqa: N818  # a client's choice
+    """The client has hung up."""
+
+
+class Endpoint(ThreadingHTTPServer):
+    """A server for the desks that ``find`` knows by key; None for a key that it does not know.
+
+    ``open_episode``, where there is one, answers ``POST /mx/episodes``: it gets the key and the request's JSON, and raises
+    Refused. Serves on threads of its own from :meth:`start` to :meth:`stop`.
+    """
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(
+        self,
+        find: Callable[[str], Optional[Desk]],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        open_episode: Optional[Callable[[str, dict[str, Any]], dict[str, Any]]] = None,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self.find, self.open_episode, self.heartbeat_s = find, open_episode, heartbeat_s
+        self._thread: Optional[threading.Thread] = None
+        super().__init__((host, port), _Connection)
+
+    def server_bind(self) -> None:
+        """Bind without looking the host's name up."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where it is, without ``/v1``."""
+        return f"http://{self.server_name}:{self.server_port}"
+
+    def start(self) -> Endpoint:
+        """Serve until :meth:`stop`."""
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="endpoint", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Take no more connections; close all desks before."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is none of the endpoint's business; anything else is shown as usual."""
+        import sys
+
+        if not isinstance(sys.exc_info()[1], (OSError, Gone)):
+            super().handle_error(request, client_address)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    """One connection: request after request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+    server: Endpoint
+
+    def do_GET(self) -> None:
+        self._serve(self._get)
+
+    def do_POST(self) -> None:
+        self._serve(self._post)
+
+    def _serve(self, handle: Callable[[str], None]) -> None:
+        self.begun = False
+        try:
+            self.body = self._read_body()
+            handle(self._path())
+        except Refused as refused:
+            self._refuse(refused)
+        except BadRequest as bad:
+            self._refuse(Refused(400, str(bad), "invalid_request", bad.param))
+        except Closed as closed:
+            self._refuse(Refused(410, f"the episode is over: {closed}", "episode_over"))
+        except (Gone, ConnectionError):
+            self.close_connection = True
+
+    def _refuse(self, refused: Refused) -> None:
+        if (
+            self.begun
+        ):  # an answer has begun: all that is left is to cut it off, which no client takes for a whole one
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self._json(refused.body(), refused.status)
+
+    # ------------------------------------------------------------------------------------------------ routes
+
+    def _get(self, path: str) -> None:
+        if path == "/health":
+            return self._json({"status": "ok"})
+        desk, _ = self._desk()
+        if path.startswith("/models"):
+            models = [{"id": name, "object": "model", "created": 0, "owned_by": "mx-envs"} for name in MODELS]
+            named = path[len("/models/") :]
+            return self._json({**models[0], "id": named} if named else {"object": "list", "data": models})
+        if path == "/mx/task":
+            return self._json(dict(desk.task))
+        if path == "/mx/tools":
+            return self._json({"tools": [{"type": "function", "function": tool} for tool in desk.tools]})
+        raise Refused(404, f"there is nothing at GET {self.path}", "not_found")
+
+    def _post(self, path: str) -> None:
+        if path == "/mx/episodes" and self.server.open_episode is not None:
+            return self._json(self.server.open_episode(self._key()[0], self._object()))
+        desk, agent = self._desk()
+        if path in KINDS:
+            return self._complete(desk, agent, KINDS[path])
+        if path == "/mx/submit":
+            return self._submit(desk)
+        if path.startswith("/mx/tools/"):
+            return self._json({"result": desk.use(path[len("/mx/tools/") :], self._object())})
+        if path == "/mcp":
+            answer = mcp.answer(desk, json.loads(self.body or b"null"))
+            return self._json(answer) if answer is not None else self._reply(202, b"")
+        raise Refused(404, f"there is nothing at POST {self.path}", "not_found")
+
+    def do_DELETE(self) -> None:
+        """The end of an MCP session, of which nothing is kept."""
+        self._serve(lambda _: self._json({}))
+
+    def _submit(self, desk: Desk) -> None:
+        answer = self._object().get("answer", "")
+        text = answer if isinstance(answer, str) else text_of(answer, "answer")
+        if desk.closed:
+            raise Closed(desk.closed)
+        self._json(
+            {"submitted": True}
+        )  # said before it is done: inside the sandbox nothing runs after a submission
+        desk.submit(text)
+
+    def _complete(self, desk: Desk, agent: str, kind: str) -> None:
+        body = self._object()
+        if kind == "chat":
+            asking = chat.read(body)
+        else:
+            previous = str(body.get("previous_response_id") or "")
+            if previous and previous not in desk.conversations:
+                raise Refused(404, f"there is no response {previous!r}", "not_found", "previous_response_id")
+            asking = responses.read(body, desk.conversations.get(previous) or [])
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call = desk.enter(asking, self.body, headers, agent)
+        served = True
+        try:
+            self._hold(call, asking.stream)
+            self._answer(kind, asking, self._said(desk, call), call, body)
+        except (Gone, OSError):
+            served = False
+            raise
+        finally:
+            desk.leave(call, served)
+
+    def _said(self, desk: Desk, call: Call) -> list[str]:
+        """The executor's answers. Raises Closed and Refused when there are none."""
+        if not call.answers:
+            raise Closed(desk.closed)
+        said = [answer for answer in call.answers if answer is not None]
+        if len(said) < len(call.answers):
+            raise Refused(403, "the episode's calls are used up", "budget_exceeded")
+        return said
+
+    def _answer(self, kind: str, asking: Asking, said: list[str], call: Call, body: dict[str, Any]) -> None:
+        if kind == "responses":
+            self._desk()[0].conversations[responses.response_id(call.number)] = responses.conversation(
+                asking, said
+            )
+        about = (asking, said, call.number, call.created)
+        if asking.stream:
+            self._stream(chat.pieces(*about, body) if kind == "chat" else responses.pieces(*about, body))
+            return
+        whole = chat.whole(*about) if kind == "chat" else responses.whole(*about, body)
+        if self.begun:
+            self._chunk(json.dumps(whole).encode())
+            self._chunk(b"")
+        else:
+            self._json(whole)
+
+    # ------------------------------------------------------------------------------------------------ holding
+
+    def _hold(self, call: Call, stream: bool) -> None:
+        """Wait for the answer. A client that waits long is sent comments or blanks, which keep its time-outs from firing."""
+        silent = 0.0
+        step = min(LOOK_S, self.server.heartbeat_s)
+        while not call.over.wait(step):
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                raise Gone
+            silent += step
+            if silent >= self.server.heartbeat_s:
+                silent = 0.0
+                self._begin("text/event-stream" if stream else "application/json")
+                self._chunk(b": still held\n\n" if stream else b" ")
+
+    def _stream(self, events: Iterator[str]) -> None:
+        self._begin("text/event-stream")
+        for event in events:
+            self._chunk(event.encode("utf-8", "replace"))
+        self._chunk(b"")
+
+    def _begin(self, kind: str) -> None:
+        """Send the head of an answer that comes in chunks, once."""
+        if self.begun:
+            return
+        self.begun = True
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    # ------------------------------------------------------------------------------------------------ HTTP
+
+    def _path(self) -> str:
+        """The request's path without query, ``/key/KEY`` and ``/v1``."""
+        path = self.path.split("?", 1)[0].rstrip("/")
+        if path.startswith("/key/"):
+            _, _, rest = path[len("/key/") :].partition("/")
+            path = f"/{rest}"
+        return path[3:] if path.startswith("/v1/") else path
+
+    def _key(self) -> tuple[str, str]:
+        """The key and the agent's name after its first colon."""
+        if self.path.startswith("/key/"):
+            given = unquote(self.path[len("/key/") :].split("/", 1)[0])
+        else:
+            bearer = self.headers.get("Authorization", "")
+            given = bearer[7:] if bearer[:7].lower() == "bearer " else ""
+            given = given or self.headers.get("X-API-Key") or self.headers.get("api-key") or ""
+        key, _, agent = given.strip().partition(":")
+        return key, agent
+
+    def _desk(self) -> tuple[Desk, str]:
+        key, agent = self._key()
+        desk = self.server.find(key)
+        if desk is None:
+            raise Refused(
+                401,
+                "this key opens no episode; it goes into the header Authorization: Bearer KEY",
+                "invalid_api_key",
+            )
+        return desk, (self.headers.get("X-MX-Agent") or agent).strip()
+
+    def _object(self) -> dict[str, Any]:
+        try:
+            body = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            raise BadRequest("the request's body is no JSON") from None
+        if not isinstance(body, dict):
+            raise BadRequest("the request's body is an object")
+        return body
+
+    def _read_body(self) -> bytes:
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return self._read_chunks()
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            self.close_connection = True
+            raise Refused(413, f"a request has at most {LARGEST_BODY} bytes", "too_large")
+        data = self.rfile.read(int(length))
+        if len(data) < int(length):
+            raise Gone
+        return data
+
+    def _read_chunks(self) -> bytes:
+        data = b""
+        while True:
+            try:
+                size = int(self.rfile.readline(64).split(b";")[0], 16)
+            except ValueError:
+                raise Gone from None
+            if len(data) + size > LARGEST_BODY:
+                self.close_connection = True
+                raise Refused(413, f"a request has at most {LARGEST_BODY} bytes", "too_large")
+            data += self.rfile.read(size)
+            self.rfile.readline(4)
+            if size == 0:
+                return data
+
+    def _json(self, value: Any, status: int = 200) -> None:
+        self._reply(status, json.dumps(value).encode())
+
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing: who asked what is in the episode's record."""

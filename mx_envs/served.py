@@ -1,0 +1,215 @@
+"""Episodes whose questions come from a program outside the sandbox: each of its model calls is an executor's step.
+
+To an episode a program at the endpoint is a session like any other: :class:`ServedSandbox` starts one in which the frames are the
+program's requests. Everything else is the ordinary environment.
+
+    served = ServedSandbox(sandbox, on_open=lambda key, task: print("OPENAI_API_KEY =", key))
+    endpoint = Endpoint(served.find).start()          # mx_envs.inside.endpoint.server; OPENAI_BASE_URL = endpoint.url + "/v1"
+    env = software_v0.env(tasks="repair", sandbox=served)
+    env.reset(seed=0)
+    env.step("# external program: mine")              # blocks until the program's first question
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from mx_envs.inside.endpoint.desk import Call, Desk
+from mx_envs.inside.endpoint.workspace import TOOLS
+from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
+from mx_sandboxes.sandbox import Json
+
+PATIENCE_S = 3600.0
+"""How long an episode waits for its program's next call, in all, before its time is up."""
+
+_SERVE_TOOLS = "import sys; sys.path.append('.mx'); from endpoint.workspace import serve; serve()"
+_KEPT = 4096
+"""Episodes whose desks are still known after their end, so that a late call hears why it is refused."""
+
+OnOpen = Callable[[str, Desk], Callable[[], None] | None]
+"""Called with the key and the desk of an episode that begins; what it returns is called when the episode ends."""
+
+
+class ServedSandbox:
+    """A sandbox whose sessions are programs outside: jobs and workspaces run in ``inner``, questions come from desks.
+
+    ``find`` gives the desk of a key, for an endpoint. ``on_open`` hears of every episode that begins, on the thread that steps it,
+    and may start its program. ``patience_s`` bounds the time that an episode waits for its program's calls, all together.
+    Thread-safe.
+    """
+
+    def __init__(
+        self, inner: Sandbox, on_open: OnOpen | None = None, *, patience_s: float = PATIENCE_S
+    ) -> None:
+        self.inner, self.on_open, self.patience_s = inner, on_open, patience_s
+        self._desks: dict[str, Desk] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def backend(self) -> str:
+        """The inner sandbox's."""
+        return self.inner.backend
+
+    def find(self, key: str) -> Desk | None:
+        """The desk of an episode."""
+        with self._lock:
+            return self._desks.get(key)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+        collect: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> Completed:
+        """A job in the inner sandbox."""
+        return self.inner.run(argv, stdin=stdin, files=files, collect=collect, env=env, limits=limits)
+
+    def session(
+        self,
+        argv: Sequence[str],  # noqa: ARG002  # the program is outside
+        *,
+        files: Mapping[str, bytes] | None = None,
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> Session:
+        """Begin an episode of a program outside; ``task.json`` among the files is what it is told."""
+        given = dict(files or {})
+        given.pop("design.py", None)
+        workspace = _Workspace(self.inner, given, env, limits or Limits())
+        desk = Desk(json.loads(given["task.json"]), TOOLS, workspace.use)
+        key = f"mx-{secrets.token_hex(12)}"
+        with self._lock:
+            self._desks[key] = desk
+            over = [known for known, kept in self._desks.items() if kept.closed]
+            for known in over[:-_KEPT]:
+                del self._desks[known]
+        return _ServedSession(
+            desk, workspace, self.patience_s, self.on_open(key, desk) if self.on_open else None
+        )
+
+    def close(self) -> None:
+        """End all episodes; the inner sandbox is its opener's to close."""
+        with self._lock:
+            desks = list(self._desks.values())
+        for desk in desks:
+            desk.close("the endpoint was closed")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Workspace:
+    """The workspace of an episode, a session in the inner sandbox that begins with the first use of a tool."""
+
+    def __init__(
+        self, sandbox: Sandbox, files: Mapping[str, bytes], env: Mapping[str, str] | None, limits: Limits
+    ) -> None:
+        self._sandbox, self._files, self._env, self._limits = sandbox, files, env, limits
+        self._session: Session | None = None
+        self._over = False
+        self._lock = threading.Lock()
+
+    def use(self, name: str, arguments: dict[str, Any]) -> str:
+        """A tool's result as text."""
+        from mx_envs.module import endpoint_files
+
+        with self._lock:
+            if self._over:
+                return "error: the episode is over"
+            try:
+                if self._session is None:
+                    files = {**self._files, **endpoint_files(self._sandbox)}
+                    self._session = self._sandbox.session(
+                        ["python", "-c", _SERVE_TOOLS], files=files, env=self._env, limits=self._limits
+                    )
+                self._session.send({"tool": name, "arguments": arguments})
+                result = self._session.receive()
+            except SessionEndedError as ended:
+                return f"error: the workspace has ended: {ended.completed.reason.value}"
+            except (SandboxError, ValueError) as error:
+                return f"error: {error}"
+        text = result.get("result") if isinstance(result, dict) else None
+        return text if isinstance(text, str) else "error: the workspace gave no result"
+
+    def close(self, collect: Sequence[str]) -> Completed | None:
+        """End it and read its files; None when no tool was used."""
+        with self._lock:
+            self._over = True
+            return None if self._session is None else self._session.close(collect)
+
+    def untouched(self, collect: Sequence[str]) -> Mapping[str, bytes]:
+        """The files as they were given."""
+        return {name: self._files[name] for name in collect if name in self._files}
+
+
+class _ServedSession:
+    """The frames of a program outside."""
+
+    def __init__(
+        self, desk: Desk, workspace: _Workspace, patience_s: float, stop: Callable[[], None] | None
+    ) -> None:
+        self._desk, self._workspace, self._patience, self._stop = desk, workspace, patience_s, stop
+        self._unanswered: list[tuple[Call, list[str | None]]] = []
+        self._final: Completed | None = None
+
+    def send(self, frame: Json) -> None:
+        """The answer to the oldest question that has none."""
+        call, answers = self._unanswered[0]
+        answers.append(frame["answer"])
+        if len(answers) == call.asking.n:
+            self._unanswered.pop(0)
+            self._desk.give(call, answers)
+
+    def receive(self) -> Json:
+        """The program's next questions, or its submission."""
+        desk = self._desk
+        before = desk.clock()
+        calls = desk.take(max(0.0, self._patience)) if desk.submission is None else []
+        self._patience -= desk.clock() - before
+        if desk.submission is not None:
+            return {"op": "submit", "answer": desk.submission}
+        if calls:
+            self._unanswered = [(call, []) for call in calls]
+            return {"op": "ask", "questions": [question for call in calls for question in call.questions]}
+        raise SessionEndedError(self._how_it_ended())
+
+    def _how_it_ended(self) -> Completed:
+        desk = self._desk
+        if desk.ended is not None:
+            code, output = desk.ended
+            return Completed(Reason.EXITED, code, stderr=output.encode())
+        return Completed(Reason.CLOSED if desk.closed else Reason.WALL_TIME, None)
+
+    def close(self, collect: Sequence[str] = ()) -> Completed:
+        """End the episode for its program, and read the workspace's files."""
+        if self._final is None:
+            ended = self._how_it_ended()
+            self._desk.close("it was submitted" if self._desk.submission is not None else ended.reason.value)
+            if self._stop is not None:
+                self._stop()
+            done = self._workspace.close(collect)
+            files = self._workspace.untouched(collect) if done is None else done.files
+            self._final = Completed(ended.reason, ended.exit_code, stderr=ended.stderr, files=files)
+        return self._final
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -27,7 +27,7 @@ from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxUnavailableEr
 
 DRIVER = r"""
 import base64, contextlib, io, json, os, signal, subprocess, sys, time
-runner, timeout = sys.argv[1:]
+runner, timeout, inherit = sys.argv[1:]
 def here(code):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -38,7 +38,8 @@ def process(job):
         done = subprocess.run([sys.executable, "-c", job["code"]], capture_output=True, text=True)
         return done.returncode, done.stdout.encode(), done.stderr.encode()
     pipe = subprocess.PIPE
-    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=pipe, stdout=pipe, stderr=pipe)
+    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=pipe, stdout=pipe, stderr=pipe,
+                             close_fds=inherit != "True")
     if runner == "one pipe after the other":
         return child.wait(), child.stdout.read(), child.stderr.read()
     try:
@@ -71,7 +72,12 @@ for line in sys.stdin:
     channel.flush()
 """
 PYTHON = "/usr/bin/python3"
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/work",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def jail(bare: Bare) -> list[str]:
@@ -80,6 +86,8 @@ def jail(bare: Bare) -> list[str]:
     line += [] if bare.network else ["--unshare-net"]
     if bare.capabilities:
         line += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
+    if bare.unprivileged:
+        line += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
@@ -87,7 +95,18 @@ def jail(bare: Bare) -> list[str]:
             line += ["--symlink", str(Path(place).readlink()), place]
         elif Path(place).is_dir():
             line += ["--ro-bind", place, place]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/dev/shm"]  # noqa: S108  inside
+    line += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--mqueue",
+        "/dev/mqueue",
+        "--size",
+        str(64 << 20),
+        "--tmpfs",
+        "/dev/shm",
+    ]  # noqa: S108  inside
     line += ["--size", str(64 << 20), "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/work"]  # noqa: S108
     return [*line, "--chdir", "/work"]
 
@@ -104,10 +123,19 @@ class BarePlace:
             )
         python = PYTHON if Path(PYTHON).exists() else sys.executable
         self._driver = subprocess.Popen(
-            [*(jail(bare) if bare.jail else ()), python, "-c", DRIVER, bare.runner, bare.timeout],
+            [
+                *(jail(bare) if bare.jail else ()),
+                python,
+                "-c",
+                DRIVER,
+                bare.runner,
+                bare.timeout,
+                str(bare.inherit),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env=dict(os.environ) if bare.inherit else ENVIRONMENT,
+            close_fds=not bare.inherit,
             cwd=self._folder,
             start_new_session=True,
         )

@@ -85,6 +85,7 @@ class Bare:
     ``runner`` is its way: a process for each job, ``in process`` of one interpreter, reading ``one pipe after the other``, or
     decoding output as ``text``. ``timeout`` ends a job as a naive runner does, by that signal to its first process.
     ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack.
+    ``unprivileged`` takes root's rights away; ``inherit`` hands on descriptors and environment.
     """
 
     jail: bool = True
@@ -93,6 +94,8 @@ class Bare:
     timeout: str = ""
     capabilities: bool = False
     root: bool = False
+    unprivileged: bool = False
+    inherit: bool = False
     seconds: float = 10.0
 
 
@@ -110,7 +113,11 @@ class Case:
     collect: tuple[str, ...] = ()
     stage: Callable[[], AbstractContextManager[Staged]] | None = None
     play: Callable[[Any, Staged], str | None] | None = None
-    """Plays the hostile part where one job is not enough; takes an open sandbox."""
+    """Plays the hostile part where one job is not enough; takes an open sandbox. The control plays ``program`` and ``after``."""
+    in_play: bool = False
+    """Whether ``after`` is part of the play already."""
+    prepare: str = ""
+    """What the control needs to have in place before, such as an address to reach; a program that runs there only."""
     bare: Bare = field(default_factory=Bare)
     control: Callable[[Staged], str | None] | None = None
     """Where the naive place cannot show it: a control of its own, with the same answer as a judge."""
@@ -125,7 +132,7 @@ def source(program: str, staged: Staged) -> str:
 
 def attack(case: Case, place: Place, staged: Staged) -> str | None:
     """Play the hostile part; returns what got through."""
-    if case.play is not None:
+    if case.play is not None and hasattr(place, "session"):
         return case.play(place, staged) or staged.evidence()
     done = place.run(
         ["python", "-c", source(case.program, staged)],

@@ -52,11 +52,19 @@ def room():
         if os.access(place, os.W_OK): found[place] = [status.f_bfree * status.f_frsize, status.f_ffree]
     return found
 
+def attributes():
+    found = {}
+    for place in PLACES:
+        if os.path.isdir(place):
+            found[place] = [oct(os.stat(place).st_mode), os.stat(place).st_mtime == 1, sorted(os.listxattr(place))]
+    return found
+
 PLACES = (os.getcwd(), "/work", "/tmp", "/var/tmp", "/run", "/dev/shm", "/dev/mqueue")
 print(json.dumps({
     "processes": processes(),
     "files": [name for place in PLACES for name in files(place)],
     "room": room(),
+    "folders": attributes(),
     "sockets": sockets(),
     "system v objects": [line for name in ("msg", "sem", "shm") for line in lines(f"/proc/sysvipc/{name}")[1:]],
     "environment": dict(os.environ),

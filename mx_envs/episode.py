@@ -17,14 +17,16 @@ from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.record import EpisodeRecord, StopReason, Timing, Turn
 from mx_envs.rewards import DefaultRewards, RewardModel
 from mx_envs.turns import parts_asked, turn_rewards
-from mx_envs.wire import Question, WireError, read_frame, unicode_text
+from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_tasks import Grade, Submission, Task, TaskSet
+from mx_tasks import Grade, Service, ServiceError, Submission, Task, TaskSet, service_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""
 MOST_REFUSALS = 100
 """Questions that a script may ask after its calls are used up; then the episode ends."""
+MOST_SERVICE_CALLS = 100_000
+"""Calls of the task's service that a script may make; then the episode ends."""
 LOG_CHARACTERS = 2_000
 TOOL_CALL = "```tool"
 
@@ -98,7 +100,8 @@ class Episode:
         self.design = ""
         self._session: Session | None = None
         self._batch: _Batch | None = None
-        self._batches = self._refusals = 0
+        self._batches = self._refusals = self._service_calls = 0
+        self._service: Service | None = None
 
     @property
     def over(self) -> bool:
@@ -123,6 +126,7 @@ class Episode:
             self._finish(StopReason.INVALID, error=f"a design has at most {LONGEST_DESIGN} characters")
             return
         began = perf_counter()
+        self._service = service_of(self.setting.task_set, self.task)
         at_endpoint = needs_endpoint(self.design)
         files = {
             **self.task.files,
@@ -242,6 +246,8 @@ class Episode:
                 said = read_frame(session.receive(), self.setting.executors)
                 if isinstance(said, str):
                     self._finish(StopReason.SUBMITTED, answer=said)
+                elif isinstance(said, ServiceCall):
+                    self._serve(session, said)
                 else:
                     self._ask(session, said)
         except WireError as error:
@@ -250,6 +256,22 @@ class Episode:
             self._ended(ended.completed)
         except SandboxError:
             self._finish(StopReason.SANDBOX_DIED)
+
+    def _serve(self, session: Session, call: ServiceCall) -> None:
+        """Answer a call of the task's service."""
+        self._service_calls += 1
+        if self._service_calls > MOST_SERVICE_CALLS:
+            self._finish(StopReason.BUDGET, error=f"more than {MOST_SERVICE_CALLS} calls of {call.service}")
+            return
+        service = self._service
+        if service is None or service.name != call.service:
+            session.send({"error": f"this task has no {call.service}"})
+            return
+        try:
+            reply = {"result": service.call(call.method, call.arguments)}
+        except ServiceError as error:
+            reply = {"error": str(error)}
+        session.send(reply)
 
     def _ask(self, session: Session, questions: list[Question]) -> None:
         asked = questions[: self.calls_left]
@@ -335,11 +357,12 @@ class Episode:
         """What is handed in; files count only when there is an answer or one of them is not as it was given."""
         files = dict(completed.files) if completed is not None else {}
         changed = any(self.task.files.get(name) != data for name, data in files.items())
-        return Submission(answer, files if changed or answer.strip() else {})
+        state = self._service.finish() if self._service is not None else {}
+        return Submission(answer, files if changed or answer.strip() else {}, state)
 
     def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
         nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)
-        if stop in _UNGRADED or not (submission.answer.strip() or submission.files):
+        if stop in _UNGRADED or submission.blank:
             return stop, nothing
         began = perf_counter()
         setting = self.setting

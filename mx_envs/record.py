@@ -94,8 +94,8 @@ class EpisodeRecord:
 
     @property
     def handed_in(self) -> bool:
-        """Whether anything was submitted: an answer that is not blank, or files."""
-        return bool(self.submission.answer.strip() or self.submission.files)
+        """Whether anything was submitted: an answer that is not blank, files, or acts on the task's service."""
+        return not self.submission.blank
 
     def as_dict(self) -> dict[str, Any]:
         """The record as plain JSON values; files are in base64."""
@@ -103,6 +103,7 @@ class EpisodeRecord:
             name: base64.b64encode(data).decode() for name, data in sorted(self.submission.files.items())
         }
         grade = self.grade
+        service = dict(self.submission.service)
         return {
             "env": self.env,
             "task": self.task,
@@ -113,7 +114,11 @@ class EpisodeRecord:
             "design": self.design,
             "label": self.label,
             "turns": [asdict(turn) for turn in self.turns],
-            "submission": {"answer": self.submission.answer, "files": files},
+            "submission": {
+                "answer": self.submission.answer,
+                "files": files,
+                **({"service": service} if service else {}),
+            },
             "stop": self.stop.value,
             "error": self.error,
             "log": self.log,

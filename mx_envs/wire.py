@@ -38,6 +38,15 @@ class Question:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceCall:
+    """A call of the task's service on the host."""
+
+    service: str
+    method: str
+    arguments: dict[str, Any]
+
+
 def unicode_text(text: str) -> str:
     """The text with what UTF-8 cannot carry (lone surrogates) replaced by question marks."""
     if text.isascii():
@@ -45,16 +54,28 @@ def unicode_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_frame(frame: Any, executors: int) -> list[Question] | str:
-    """The batch of questions in a frame, or the answer that it submits. Raises WireError for anything else."""
+def read_frame(frame: Any, executors: int) -> list[Question] | ServiceCall | str:
+    """The batch of questions in a frame, the call of a service, or the answer that it submits. Raises WireError otherwise."""
     if not isinstance(frame, dict):
         raise WireError("a frame is an object")
     match frame.get("op"):
         case "ask":
             return _questions(frame.get("questions"), executors)
+        case "call":
+            return _service_call(frame)
         case "submit":
             return _text(frame.get("answer"), "a submission's answer")
-    raise WireError("a frame's op is ask or submit")
+    raise WireError("a frame's op is ask, call or submit")
+
+
+def _service_call(frame: dict[str, Any]) -> ServiceCall:
+    arguments = frame.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise WireError("a call's arguments are an object")
+    service, method = (
+        _text(frame.get(name), f"a call's {name}")[:LONGEST_NAME] for name in ("service", "method")
+    )
+    return ServiceCall(service, method, arguments)
 
 
 def _questions(batch: Any, executors: int) -> list[Question]:

@@ -10,6 +10,8 @@ The wire. Frames are four bytes of big-endian length and that many bytes of JSON
   ``graded`` says whether the question asks for an answer to the task (a critic's or a judge's question does not), ``tools``
   whether the answer may be a call of a tool.
 - host to script, one frame for each question, in order: ``{"answer": "text"}``, or ``{"answer": null}`` when the budget is used up.
+- script to host, ``{"op": "call", "service": "market", "method": "account", "arguments": {}}``: a call of the task's service on
+  the host, answered by ``{"result": ...}`` or ``{"error": "why"}``.
 - script to host, ``{"op": "submit", "answer": "text"}``: the end. The host reads the declared files and ends the program.
 """
 
@@ -36,6 +38,7 @@ __all__ = [
     "best_of",
     "chain",
     "debate",
+    "market",
     "parallel",
     "reflect",
     "route",
@@ -222,6 +225,64 @@ def _checked_apart(source: str, answer: str) -> Check:
         return Check(False, "the answer ended the test" if ready else f"no end within {CHECK_SECONDS:g} s")
     return Check(bool(ok), str(message))
 
+
+# ---------------------------------------------------------------------------------------------------- services
+
+
+class ServiceError(RuntimeError):
+    """The host cannot answer a call of the task's service as it was asked."""
+
+
+def _call(service: str, method: str, **arguments: Any) -> Any:
+    """A call of the task's service on the host."""
+    _send({"op": "call", "service": service, "method": method, "arguments": arguments})
+    reply = _receive()
+    if "error" in reply:
+        raise ServiceError(reply["error"])
+    return reply["result"]
+
+
+class Market:
+    """A trading task's market. The host owns prices and clock: nothing of the future is in the sandbox."""
+
+    def observe(self, n: int = 1) -> list[dict[str, Any]]:
+        """The newest n bars, oldest first: dicts of ``bar`` (its number), ``open``, ``high``, ``low``, ``close``, ``volume``."""
+        bars: list[dict[str, Any]] = _call("market", "observe", n=n)
+        return bars
+
+    def account(self) -> dict[str, Any]:
+        """``assets``, ``weights`` held, ``cash`` (likewise a share), ``value`` (1 at the start), ``bar``, bars ``left``."""
+        account: dict[str, Any] = _call("market", "account")
+        return account
+
+    def rebalance(self, weights: object) -> dict[str, Any]:
+        """Trade towards target weights at the next bar's fill and move on to its close; the account there.
+
+        ``weights`` is a list of numbers, a dict by asset, a number for a single asset, or a text that holds them. What cannot be
+        read keeps the present target and is counted, see ``fault``. Raises ServiceError when no bar is left.
+        """
+        if not isinstance(weights, (list, tuple, dict, int, float)):
+            weights = _said(weights)
+        account: dict[str, Any] = _call("market", "rebalance", weights=weights)
+        return account
+
+    def question(self) -> str:
+        """What can be seen now, as a question for an agent: its answer can be given to ``rebalance``."""
+        return str(_call("market", "question"))
+
+    @property
+    def left(self) -> int:
+        """Bars left to trade on."""
+        return int(self.account()["left"])
+
+    def trade(self, decide: Callable[[str], object]) -> None:
+        """Until no bar is left: ask ``decide`` (an agent, or a function) the question and rebalance to its answer."""
+        while self.left:
+            question = self.question()
+            self.rebalance(decide.fresh()(question) if isinstance(decide, Agent) else decide(question))
+
+
+market = Market()
 
 # ---------------------------------------------------------------------------------------------------- agents
 

@@ -11,6 +11,7 @@ from mx_tasks.registry import (
     register,
     task_set_names,
 )
+from mx_tasks.service import Service, ServiceError, service_of
 from mx_tasks.task import (
     Budget,
     Grade,
@@ -28,6 +29,8 @@ __all__ = [
     "Budget",
     "Grade",
     "Part",
+    "Service",
+    "ServiceError",
     "Split",
     "Submission",
     "Task",
@@ -40,6 +43,7 @@ __all__ = [
     "check_split",
     "load_task_set",
     "register",
+    "service_of",
     "task_set_names",
     "tasks",
 ]

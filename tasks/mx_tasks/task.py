@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from mx_sandboxes import Sandbox
 
@@ -51,18 +51,28 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What an episode hands in: the answer text, and the declared files of the workspace."""
+    """What an episode hands in: the answer text, and the declared files of the workspace.
+
+    ``service`` is the final state of the task's service on the host (see :mod:`mx_tasks.service`), which no script can write.
+    """
 
     answer: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    service: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was handed in: no answer, no files, and nothing done with the service."""
+        return not (self.answer.strip() or self.files or self.service.get("acted"))
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
     """The verdict on a submission.
 
-    ``score`` is in [0, 1]; ``parts`` maps a part's name to its own score; ``tampered`` says that the submission was caught
-    interfering with its grading, which scores 0; ``log`` is for people and never shown to a policy.
+    ``score`` is in [0, 1], below 0 where a task can do harm (a loss in trading); ``parts`` maps a part's name to its own score;
+    ``tampered`` says that the submission was caught interfering with its grading, which scores 0; ``log`` is for people and never
+    shown to a policy.
     """
 
     score: float

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mx_sandboxes import Sandbox
-from mx_tasks import Grade, Split, Submission, Task, TaskSet
+from mx_tasks import Grade, Service, Split, Submission, Task, TaskSet, service_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class BudgetedTasks:
     ) -> Sequence[float | None]:
         """The set's."""
         return self.task_set.grade_parts(task, answers, sandbox)
+
+    def service(self, task: Task) -> Service | None:
+        """The set's."""
+        return service_of(self.task_set, task)
 
     def _with_budget(self, task: Task) -> Task:
         return replace(task, budget=replace(task.budget, calls=self.calls))

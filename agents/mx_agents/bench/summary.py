@@ -38,7 +38,8 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
     """The outcome of a row of ``episodes.jsonl``."""
     episode = row["episode"]
     grade, stop, submission = episode["grade"], episode["stop"], episode["submission"]
-    handed_in = bool(submission["answer"].strip() or submission["files"])
+    acted = submission.get("service", {}).get("acted", False)
+    handed_in = bool(submission["answer"].strip() or submission["files"] or acted)
     return Outcome(
         method=row["method"],
         task=episode["task"],

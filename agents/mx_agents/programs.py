@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 import secrets
@@ -65,10 +66,8 @@ class Program:
         watcher.start()
 
         def stop() -> None:
-            try:
+            with contextlib.suppress(ProcessLookupError):  # it is over, with everything that it started
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it is over, with everything that it started
             watcher.join(timeout=10)
 
         return stop
@@ -76,7 +75,13 @@ class Program:
 
 def _environment(url: str, key: str, prompt: str) -> dict[str, str]:
     base = f"{url}/v1"
-    own = {"OPENAI_BASE_URL": base, "OPENAI_API_BASE": base, "OPENAI_API_KEY": key, "MX_URL": url, "MX_TASK_PROMPT": prompt}
+    own = {
+        "OPENAI_BASE_URL": base,
+        "OPENAI_API_BASE": base,
+        "OPENAI_API_KEY": key,
+        "MX_URL": url,
+        "MX_TASK_PROMPT": prompt,
+    }
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]))
     return {**os.environ, **own, "NO_PROXY": direct, "no_proxy": direct}
 
@@ -84,11 +89,8 @@ def _environment(url: str, key: str, prompt: str) -> dict[str, str]:
 def _watch(process: subprocess.Popen[bytes], prompt: str, printed: Any, errors: Any, desk: Desk) -> None:
     """Feed a program its prompt and tell the desk how it ended."""
     assert process.stdin is not None  # noqa: S101  # it was asked for
-    try:
-        with process.stdin as stdin:
-            stdin.write(prompt.encode(errors="replace"))
-    except OSError:
-        pass  # it does not read its stdin, or is over already: how it ended is what counts
+    with contextlib.suppress(OSError), process.stdin as stdin:  # not every program reads its stdin
+        stdin.write(prompt.encode(errors="replace"))
     code = process.wait()
     texts = []
     for file in (printed, errors):

@@ -31,8 +31,8 @@ class BenchConfig:
     """Methods, task sets, executors, budget and seeds.
 
     ``tasks`` and ``executor`` are one or several, separated by commas: every method plays all task sets with all executors.
-    ``episodes`` tasks of each set's split, each played ``seeds`` times; ``budget`` executor calls and ``tokens`` per episode, None for
-    each task's own and for no limit; ``search_calls`` is what a searching method may use on the validation split.
+    ``episodes`` tasks of each set's split, each played ``seeds`` times; ``budget`` executor calls and ``tokens`` per episode, None
+    for each task's own and for no limit; ``search_calls`` is what a searching method may use on the validation split.
     ``prices`` are money per million tokens, in and out, by executor. ``fingerprint`` is the task sets'.
     """
 
@@ -61,7 +61,9 @@ class BenchConfig:
         for what, names in kinds.items():
             repeated = [name for name in names if names.count(name) > 1]
             if repeated or not names:
-                raise UsageError(f"{what} {repeated[0]!r} is named twice" if repeated else f"no {what} is named")
+                raise UsageError(
+                    f"{what} {repeated[0]!r} is named twice" if repeated else f"no {what} is named"
+                )
         for name in self.prices:
             if name not in self.executors:
                 raise unknown("executor", name, self.executors, "; prices are given by executor")
@@ -128,7 +130,9 @@ def read_prices(path: Path) -> dict[str, tuple[float, float]]:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {str(name): (float(price[0]), float(price[1])) for name, price in table.items()}
     except (OSError, yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UsageError(f"{str(path)!r} is no price table (EXECUTOR: [IN, OUT] per million tokens): {error}") from None
+        raise UsageError(
+            f"{str(path)!r} is no price table (EXECUTOR: [IN, OUT] per million tokens): {error}"
+        ) from None
 
 
 def seed_of(*words: object) -> int:

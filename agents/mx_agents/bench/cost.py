@@ -25,7 +25,9 @@ def tokens_by_agent(turns: list[dict[str, Any]]) -> dict[str, list[int]]:
     return spent
 
 
-def money(prices: Mapping[str, tuple[float, float]], executor: str, inward: int, outward: int) -> float | None:
+def money(
+    prices: Mapping[str, tuple[float, float]], executor: str, inward: int, outward: int
+) -> float | None:
     """The price of so many tokens; None for an executor without a price."""
     if executor not in prices:
         return None

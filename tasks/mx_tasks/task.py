@@ -42,6 +42,8 @@ class Task:
     parts: tuple[Part, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     image: str = "python"
+    services: tuple[str, ...] = ()
+    """Names of the services on the host that its script may call (see :mod:`mx_tasks.service`)."""
     budget: Budget = Budget()
     difficulty: int = 0
     split: Split = "train"

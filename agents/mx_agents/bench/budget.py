@@ -26,6 +26,11 @@ class BudgetedTasks:
         """The set's fingerprint."""
         return self.task_set.fingerprint
 
+    @property
+    def about_scores(self) -> str:
+        """What the set's scores are measured by; empty where it does not say."""
+        return str(getattr(self.task_set, "about_scores", ""))
+
     def size(self, split: Split) -> int | None:
         """Number of tasks in a split."""
         return self.task_set.size(split)

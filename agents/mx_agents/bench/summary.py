@@ -109,13 +109,14 @@ def _summary(name: str, rows: list[Outcome], best: dict[str, list[float]] | None
         return mean_interval(_by_task(rows, field), bounds=bounds)
 
     success = _by_task(rows, "success")
+    bounded = (0.0, 1.0) if all(row.score >= 0 for row in rows) else None
     comparable = best is not None and any(task in best for task in success)
     return MethodSummary(
         method=name,
         episodes=len(rows),
         tasks=len(success),
         success=interval("success"),
-        score=interval("score"),
+        score=interval("score", bounded),
         calls=interval("calls", None),
         invalid=interval("invalid"),
         abstained=interval("abstained"),

@@ -94,6 +94,9 @@ def _print(screen: Console, bench: Bench) -> None:
     for row in rows:
         table.add_row(*_cells(row, narrow=narrow))
     screen.print(table)
+    about = getattr(bench.task_set, "about_scores", "")
+    if about:
+        screen.print(Text(about))
     screen.print(Text(NOTES, style="dim"))
     failed = sum(row.failed for row in rows)
     if failed:

@@ -65,7 +65,7 @@ def facts_of(row: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, A
         "stop": episode["stop"],
         "score": outcome.score,
         "passed": bool(outcome.success),
-        "parts": episode["grade"]["parts"],
+        "parts": (episode["grade"] or {}).get("parts", {}),
         "calls": outcome.calls,
         "invalid": outcome.invalid,
         "abstained": outcome.abstained,

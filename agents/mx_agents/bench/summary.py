@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -10,7 +11,7 @@ from typing import Any
 from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference, paired_p
 
 HANDED_IN = ("submitted", "finished")
-INFRASTRUCTURE = ("sandbox died", "grading failed", "truncated")
+INFRASTRUCTURE = ("sandbox died", "grading failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Outcome:
     """What the tables need of an episode.
 
     ``invalid``: the design did not parse, crashed or ran into a limit. ``abstained``: it ended by itself and handed in nothing.
-    ``failed``: the sandbox failed, not the design. All of them score what they score, 0 as a rule, and stay in the denominator.
+    They score what they score, 0 as a rule, and stay in the denominator. ``failed``: the sandbox or the grader failed;
+    there is no verdict, and such an episode is counted apart.
     """
 
     method: str
@@ -50,8 +52,12 @@ class Outcome:
 def outcome_of(row: Mapping[str, Any]) -> Outcome:
     """The outcome of a row of ``episodes.jsonl``."""
     episode = row["episode"]
-    grade, stop, submission = episode["grade"], episode["stop"], episode["submission"]
-    handed_in = bool(submission["answer"].strip() or submission["files"])
+    stop, submission = episode["stop"], episode["submission"]
+    grade = episode["grade"] or {"passed": False, "score": 0.0, "tampered": False}
+    acted = submission.get("service", {}).get("acted", False)
+    handed_in = bool(
+        submission["answer"].strip() or submission["files"] or submission.get("removed") or acted
+    )
     cost = row.get("cost") or {}
     return Outcome(
         method=row["method"],
@@ -99,7 +105,7 @@ def read_outcomes(rows: Iterable[dict[str, Any]]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
-    """A method's row of a table.
+    """A method's row of a table, over the episodes that have a verdict; ``failed`` counts the others.
 
     ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference;
     None for the best itself. Tokens, ``money`` (None without prices) and ``seconds`` are means per episode; seconds are the
@@ -140,7 +146,9 @@ class Table:
 
 def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSummary]:
     """A row for each method that has episodes, best success first; equal ones by score, then by fewer calls."""
-    by_method = {name: [outcome for outcome in outcomes if outcome.method == name] for name in methods}
+    graded = [outcome for outcome in outcomes if not outcome.failed]
+    failed = Counter(outcome.method for outcome in outcomes if outcome.failed)
+    by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
     played = {name: rows for name, rows in by_method.items() if rows}
     if not played:
         return []
@@ -151,7 +159,7 @@ def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSum
 
     order = sorted(played, key=rank)
     best = _by_task(played[order[0]], "success")
-    return [_summary(name, played[name], None if name == order[0] else best) for name in order]
+    return [_summary(name, played[name], failed[name], None if name == order[0] else best) for name in order]
 
 
 def tables(outcomes: list[Outcome], methods: Iterable[str]) -> list[Table]:
@@ -169,6 +177,7 @@ def tables(outcomes: list[Outcome], methods: Iterable[str]) -> list[Table]:
 def by_difficulty(outcomes: list[Outcome], methods: Iterable[str]) -> dict[int, dict[str, float]]:
     """Mean success of each method at each difficulty, the easiest first."""
     names = list(methods)
+    outcomes = [outcome for outcome in outcomes if not outcome.failed]
     found: dict[int, dict[str, float]] = {}
     for difficulty in sorted({outcome.difficulty for outcome in outcomes}):
         at = {name: [o for o in outcomes if (o.difficulty, o.method) == (difficulty, name)] for name in names}
@@ -178,7 +187,8 @@ def by_difficulty(outcomes: list[Outcome], methods: Iterable[str]) -> dict[int, 
 
 def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any]]:
     """Every two methods side by side: the difference in success a - b over the tasks that both met, its interval and p."""
-    by_method = {name: [outcome for outcome in outcomes if outcome.method == name] for name in methods}
+    graded = [outcome for outcome in outcomes if not outcome.failed]
+    by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
     success = {name: _by_task(rows, "success") for name, rows in by_method.items() if rows}
     found = []
     for a, b in combinations(success, 2):
@@ -188,11 +198,14 @@ def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any
     return found
 
 
-def _summary(name: str, rows: list[Outcome], best: dict[str, list[float]] | None) -> MethodSummary:
+def _summary(
+    name: str, rows: list[Outcome], failed: int, best: dict[str, list[float]] | None
+) -> MethodSummary:
     def interval(field: str, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Interval:
         return mean_interval(_by_task(rows, field), bounds=bounds)
 
     success = _by_task(rows, "success")
+    bounded = (0.0, 1.0) if all(row.score >= 0 for row in rows) else None
     comparable = best is not None and any(task in best for task in success)
     prices = [row.money for row in rows if row.money is not None]
     return MethodSummary(
@@ -200,12 +213,12 @@ def _summary(name: str, rows: list[Outcome], best: dict[str, list[float]] | None
         episodes=len(rows),
         tasks=len(success),
         success=interval("success"),
-        score=interval("score"),
+        score=interval("score", bounded),
         calls=interval("calls", None),
         invalid=interval("invalid"),
         abstained=interval("abstained"),
         tampered=sum(row.tampered for row in rows),
-        failed=sum(row.failed for row in rows),
+        failed=failed,
         behind=paired_difference(success, best) if best is not None and comparable else None,
         p=paired_p(success, best) if best is not None and comparable else None,
         tokens_in=sum(row.tokens_in for row in rows) / len(rows),

@@ -288,6 +288,27 @@ def sandbox_shell(
     raise typer.Exit(shell(image, sandbox))
 
 
+@sandbox_app.command("test")
+def sandbox_test(
+    backend: Annotated[
+        str | None, typer.Option(help="docker or bubblewrap; without it, both where they work.")
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="processes, resources, leaks, escapes or files; may be repeated. Without it, all."),
+    ] = None,
+    image: Annotated[str, typer.Option(help="The image that the jobs run in, for Docker.")] = "python",
+    details: Annotated[
+        bool, typer.Option("--details", help="List the attacks that were stopped too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+) -> None:
+    """Attack the sandboxes of this machine and tell what got through; exit code 1 when anything did."""
+    from mx_agents.cli.sandbox_test import run
+
+    raise typer.Exit(run(backend, family, image, details=details, as_json=as_json))
+
+
 @sandbox_app.command("prune")
 def sandbox_prune() -> None:
     """Remove containers that a killed program left behind, and images that are out of date."""

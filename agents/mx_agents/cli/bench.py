@@ -154,14 +154,17 @@ def _print(screen: Console, bench: Bench) -> None:
         if len(tables) > 1:
             screen.print(Text(f"{table.tasks} · executor {table.executor}", style="bold"))
         screen.print(_table(table.rows, narrow=screen.width < WIDE, priced=bool(bench.config.prices)))
+        about = getattr(bench.task_sets[table.tasks], "about_scores", "")
+        if about:
+            screen.print(Text(about))
     if len(tables) > 1:
         screen.print(Text("all of them together", style="bold"))
         screen.print(_table(bench.summary(), narrow=screen.width < WIDE, priced=bool(bench.config.prices)))
     screen.print(Text(NOTES, style="dim"))
-    failed = sum(row.failed for row in bench.summary())
+    failed = sum(outcome.failed for outcome in bench.outcomes)
     if failed:
         screen.print(
-            f"[yellow]{failed} episodes failed because of the sandbox, not of a design; they count as 0[/]"
+            f"[yellow]{failed} episodes failed because of sandbox or grader; they are not counted, --resume repeats them[/]"
         )
     for name, executor in bench.shared_executors.items():
         usage = getattr(executor, "usage_as_dict", None)

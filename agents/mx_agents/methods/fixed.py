@@ -23,14 +23,17 @@ HEAD = f"from mas import *\n{CODER}"
 
 @dataclass(frozen=True, slots=True)
 class FixedMethod:
-    """The same script for every task of a domain."""
+    """The same script for every task of a domain: ``desk`` where a market is traded bar by bar, else ``script``."""
 
     name: str
     about: str
     script: str
+    desk: str = ""
 
     def design(self, task: Task, rng: random.Random) -> str:  # noqa: ARG002  # fixed means fixed
         """The script."""
+        if "market" in task.services:
+            return self.desk or self.script
         return self.script.replace(CODER, head_for(task).partition("\n")[2])
 
 
@@ -41,12 +44,22 @@ def head_for(task: Task) -> str:
     )
 
 
+DESK = """from mas import *
+trader = Agent("trader", "You trade. Answer with the target weights and nothing else.")
+"""
 _FINAL = """final = lambda text: text.rpartition("ANSWER:")[2].strip() if "ANSWER:" in text else text
 """
 
 _ALL = (
-    FixedMethod("single", "one agent answers once", f"{HEAD}submit(coder(task))"),
-    FixedMethod("vote", "five drafts, the most frequent wins", f"{HEAD}submit(vote(coder, task, 5))"),
+    FixedMethod(
+        "single", "one agent answers once", f"{HEAD}submit(coder(task))", f"{DESK}market.trade(trader)"
+    ),
+    FixedMethod(
+        "vote",
+        "five drafts, the most frequent wins",
+        f"{HEAD}submit(vote(coder, task, 5))",
+        f"{DESK}market.trade(lambda question: vote(trader, question, 5))",
+    ),
     FixedMethod(
         "cot",
         "five times step by step, the most frequent final answer wins",
@@ -54,16 +67,25 @@ _ALL = (
         'thinking = f"{task}\\n\\nThink step by step. Then write ANSWER: and after it the answer alone."\n'
         "answers = [final(text) for text in parallel((coder.fresh(), thinking) for _ in range(5))]\n"
         "submit(max(answers, key=answers.count))",
+        f"{DESK}{_FINAL}"
+        'thinking = "\\n\\nThink step by step. Then write ANSWER: and after it the weights alone."\n'
+        "def decide(question):\n"
+        "    answers = [final(text) for text in parallel((trader.fresh(), question + thinking) for _ in range(5))]\n"
+        "    return max(answers, key=answers.count)\n"
+        "market.trade(decide)",
     ),
     FixedMethod(
         "reflect",
         "a critic reviews, the coder revises, twice at most",
         f'{HEAD}critic = Agent("critic", "Find the mistake, or say LGTM.")\nsubmit(reflect(coder, critic, task, 2))',
+        f'{DESK}risk = Agent("risk", "You control risk. Say what is wrong with these weights, or LGTM.")\n'
+        "market.trade(lambda question: reflect(trader.fresh(), risk.fresh(), question))",
     ),
     FixedMethod(
         "debate",
         "three agents answer, see each other's answers, answer again; the most frequent wins",
         f"{HEAD}submit(debate([coder, coder.fresh(), coder.fresh()], task, 1))",
+        f"{DESK}market.trade(lambda question: debate([trader.fresh() for _ in range(3)], question))",
     ),
     FixedMethod(
         "plan",
@@ -71,6 +93,9 @@ _ALL = (
         f'{HEAD}planner = Agent("planner", "Plan the work in a few numbered steps. Write no code.")\n'
         "plan = planner(task, graded=False)\n"
         'submit(coder(f"{task}\\n\\nThe plan:\\n{plan}\\n\\nCarry it out. Answer with the result alone."))',
+        f'{DESK}planner = Agent("planner", "State in a few sentences how this market should be traded. Give no weights.")\n'
+        "plan = planner(task, graded=False)\n"
+        'market.trade(lambda question: trader.fresh()(f"{question}\\n\\nThe plan:\\n{plan}"))',
     ),
     FixedMethod(
         "team",
@@ -81,12 +106,24 @@ _ALL = (
         'draft = coder(f"{task}\\n\\nThe analyst says:\\n{notes}\\n\\nAnswer with the result alone.")\n'
         'found = tester(f"{task}\\n\\nThe work:\\n{draft}", graded=False)\n'
         'submit(coder(f"{task}\\n\\nThe tester says of your work:\\n{found}\\n\\nAnswer with the final result alone."))',
+        f'{DESK}analyst = Agent("analyst", "You are the analyst. Say where prices are going, in one sentence.")\n'
+        'risk = Agent("risk", "You control risk. Say what to beware of, in one sentence.")\n'
+        "def decide(question):\n"
+        "    views = parallel([(analyst.fresh(), question), (risk.fresh(), question)])\n"
+        '    return trader.fresh()("\\n\\n".join([question, *views]))\n'
+        "market.trade(decide)",
     ),
-    FixedMethod("split", "one agent for each part of the task", f"{HEAD}submit(split(coder))"),
+    FixedMethod(
+        "split",
+        "one agent for each part of the task",
+        f"{HEAD}submit(split(coder))",
+        f"{DESK}market.trade(trader)",
+    ),
     FixedMethod(
         "best_of",
         "for each part three drafts, the first that passes the public tests wins",
         f"{HEAD}submit(split(lambda part: best_of(coder, part, 3)))",
+        f"{DESK}market.trade(lambda question: best_of(trader, question, 3))",
     ),
 )
 

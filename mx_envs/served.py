@@ -153,7 +153,11 @@ class _Workspace:
 
     def untouched(self, collect: Sequence[str]) -> Mapping[str, bytes]:
         """The files as they were given."""
-        return {name: self._files[name] for name in collect if name in self._files}
+        wanted = tuple(collect)
+        folders = tuple(name for name in wanted if name.endswith("/"))
+        return {
+            name: data for name, data in self._files.items() if name in wanted or name.startswith(folders)
+        }
 
 
 class _ServedSession:

@@ -27,7 +27,10 @@ from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxUnavailableEr
 
 DRIVER = r"""
 import base64, contextlib, io, json, os, signal, subprocess, sys, time
-runner, timeout, inherit = sys.argv[1:]
+runner, timeout, inherit, memory = sys.argv[1:]
+if int(memory):
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
 def here(code):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -60,15 +63,15 @@ def read(name):
             return base64.b64encode(file.read()).decode()
     except OSError:
         return None
-channel = os.fdopen(os.dup(1), "w")
+channel, dumps, loads = os.fdopen(os.dup(1), "w"), json.dumps, json.loads
 for line in sys.stdin:
-    job, start = json.loads(line), time.monotonic()
+    job, start = loads(line), time.monotonic()
     for name, data in job["files"].items():
         write(name, base64.b64decode(data))
     code, out, err = here(job["code"]) if runner == "in process" else process(job)
     files = {name: read(name) for name in job["collect"]}
     answer = {"code": code, "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode(), "files": files}
-    channel.write(json.dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
+    channel.write(dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
     channel.flush()
 """
 PYTHON = "/usr/bin/python3"
@@ -88,7 +91,7 @@ def jail(bare: Bare) -> list[str]:
         line += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
     if bare.unprivileged:
         line += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
-    for place in (*FOLDERS, *FILES):
+    for place in (*FOLDERS, *FILES, "/etc/passwd"):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
         if Path(place).is_symlink():
@@ -106,8 +109,8 @@ def jail(bare: Bare) -> list[str]:
         str(64 << 20),
         "--tmpfs",
         "/dev/shm",
-    ]  # noqa: S108  inside
-    line += ["--size", str(64 << 20), "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/work"]  # noqa: S108
+    ]
+    line += ["--size", str(64 << 20), "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/work"]
     return [*line, "--chdir", "/work"]
 
 
@@ -131,6 +134,7 @@ class BarePlace:
                 bare.runner,
                 bare.timeout,
                 str(bare.inherit),
+                str(bare.memory),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -141,6 +145,10 @@ class BarePlace:
         )
         self._requests = cast("IO[bytes]", self._driver.stdin)
         self._answers = cast("IO[bytes]", self._driver.stdout)
+
+        if not self.run(["python", "-c", "pass"]).ok:
+            self.close()
+            raise SandboxUnavailableError("the place for controls of the attacks cannot be made here")
 
     def run(
         self,
@@ -194,9 +202,11 @@ class BarePlace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(
-            ProcessLookupError
-        ):  # everything of a plain driver; a jail takes its own with it
+        self.close()
+
+    def close(self) -> None:
+        """End the runner, and a jail with everything in it."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._driver.pid, signal.SIGKILL)
         self._driver.wait()
         for stream in (self._requests, self._answers):

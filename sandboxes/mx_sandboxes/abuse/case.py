@@ -21,6 +21,7 @@ SIZES: dict[str, Any] = {
 """Every attack has these, so that one slot serves all of them, one after the other."""
 QUICK = Limits(wall_s=1.0, cpu_s=1.0, **SIZES)
 LONG = Limits(wall_s=8.0, cpu_s=6.0, **SIZES)
+DIED = "the job server died or hung"
 MARK = "GOT THROUGH:"
 SPARE_S = 4.0
 """Seconds beyond its wall time that a job may take on a busy machine before the suite calls it unstoppable."""
@@ -84,8 +85,10 @@ class Bare:
     ``jail`` keeps the attack in namespaces of its own (all else is off); without it the program is a plain process of this user.
     ``runner`` is its way: a process for each job, ``in process`` of one interpreter, reading ``one pipe after the other``, or
     decoding output as ``text``. ``timeout`` ends a job as a naive runner does, by that signal to its first process.
-    ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack.
-    ``unprivileged`` takes root's rights away; ``inherit`` hands on descriptors and environment.
+    ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack;
+    ``unprivileged`` takes root's rights away. ``inherit`` hands on descriptors and environment. ``memory`` is how many bytes the
+    runner itself may take, ``fatal`` whether the attack may end or stop it, ``seconds`` how long a job may hang before it counts
+    as stopped.
     """
 
     jail: bool = True
@@ -96,6 +99,8 @@ class Bare:
     root: bool = False
     unprivileged: bool = False
     inherit: bool = False
+    memory: int = 0
+    fatal: bool = False
     seconds: float = 10.0
 
 
@@ -141,7 +146,7 @@ def attack(case: Case, place: Place, staged: Staged) -> str | None:
         limits=case.limits,
     )
     if done.reason is Reason.SANDBOX_DIED:
-        return "the job server died or hung"
+        return DIED
     if done.wall_s > case.limits.wall_s + SPARE_S:
         return f"the job took {done.wall_s:.1f} s where {case.limits.wall_s} s were allowed"
     return case.judge(done) or staged.evidence()

@@ -90,8 +90,10 @@ def addresses() -> list[str]:
         probe.connect(("192.0.2.1", 9))  # sends nothing; tells the address that would be used
         found.add(probe.getsockname()[0])
     with contextlib.suppress(OSError):
-        found.update(entry[4][0] for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET))
-    return sorted(map(str, found))
+        found.update(
+            str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+        )
+    return sorted(found)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from mx_sandboxes.abuse import escapes, files, leaks, processes, resources
 from mx_sandboxes.abuse.bare import BarePlace
-from mx_sandboxes.abuse.case import QUICK, Case, Place, Staged, attack, printed, source
+from mx_sandboxes.abuse.case import DIED, QUICK, Case, Place, Staged, attack, printed, source
 from mx_sandboxes.abuse.census import LIMITS, census, difference
 from mx_sandboxes.opening import open_sandbox
 from mx_sandboxes.pool import PooledSandbox
@@ -107,7 +107,8 @@ def control(case: Case) -> str | None:
         with BarePlace(case.bare) as place:
             if case.prepare:
                 place.run(["python", "-c", source(case.prepare, staged)])
-            return play(case, place, staged, census(place))
+            found = play(case, place, staged, census(place) if case.bare.jail else {})
+            return None if found == DIED and not case.bare.fatal else found
 
 
 def run_suite(

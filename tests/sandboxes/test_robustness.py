@@ -85,7 +85,8 @@ def kill(pids: set[int]) -> None:
     """Kill them, as an administrator or a lack of memory would."""
     assert pids
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # one that is being replaced
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the engine's processes")

@@ -63,7 +63,7 @@ class Pool:
         """
         self._take_place()
         try:
-            return self._born(limits) if fresh else self._take_slot(limits)
+            return self._take_slot(limits, fresh=fresh)
         except BaseException:
             self._free_place()
             raise
@@ -112,9 +112,9 @@ class Pool:
 
     # --- slots
 
-    def _take_slot(self, limits: Limits) -> Slot:
+    def _take_slot(self, limits: Limits, *, fresh: bool) -> Slot:
         kind = self._kind(limits)
-        while (slot := self._pop_idle(kind)) is not None:
+        while (slot := self._pop_idle(kind, fresh=fresh)) is not None:
             if slot.ready():
                 return slot
             with self._lock:
@@ -146,11 +146,12 @@ class Pool:
             raise SandboxError("the sandbox is closed")
         return slot
 
-    def _pop_idle(self, kind: Hashable) -> Slot | None:
-        """The idle slot that was used last among those of this kind."""
+    def _pop_idle(self, kind: Hashable, *, fresh: bool) -> Slot | None:
+        """The idle slot that was used last, or one that never was, among those of this kind."""
         with self._lock:
             for place in reversed(range(len(self._idle))):
-                if self._kind(self._all[self._idle[place]]) == kind:
+                slot = self._idle[place]
+                if self._kind(self._all[slot]) == kind and not (fresh and slot.used):
                     return self._idle.pop(place)
         return None
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from mx_envs.inside.endpoint.desk import Call, Desk
 from mx_envs.inside.endpoint.workspace import TOOLS
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_sandboxes.sandbox import Json
+from mx_sandboxes.sandbox import Job, Json
 
 PATIENCE_S = 3600.0
 """How long an episode waits for its program's next call, in all, before its time is up."""
@@ -69,9 +69,20 @@ class ServedSandbox:
         collect: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        fresh: bool = False,
     ) -> Completed:
         """A job in the inner sandbox."""
-        return self.inner.run(argv, stdin=stdin, files=files, collect=collect, env=env, limits=limits)
+        return self.inner.run(
+            argv, stdin=stdin, files=files, collect=collect, env=env, limits=limits, fresh=fresh
+        )
+
+    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        """Jobs in the inner sandbox."""
+        return self.inner.run_batch(jobs)
+
+    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
+        """Make the inner sandbox ready."""
+        self.inner.warm(slots, limits)
 
     def session(
         self,
@@ -153,7 +164,11 @@ class _Workspace:
 
     def untouched(self, collect: Sequence[str]) -> Mapping[str, bytes]:
         """The files as they were given."""
-        return {name: self._files[name] for name in collect if name in self._files}
+        wanted = tuple(collect)
+        folders = tuple(name for name in wanted if name.endswith("/"))
+        return {
+            name: data for name, data in self._files.items() if name in wanted or name.startswith(folders)
+        }
 
 
 class _ServedSession:
@@ -168,6 +183,9 @@ class _ServedSession:
 
     def send(self, frame: Json) -> None:
         """The answer to the oldest question that has none."""
+        if "answer" not in frame:
+            self._desk.reply(frame)
+            return
         call, answers = self._unanswered[0]
         answers.append(frame["answer"])
         if len(answers) == call.asking.n:
@@ -185,6 +203,8 @@ class _ServedSession:
         if calls:
             self._unanswered = [(call, []) for call in calls]
             return {"op": "ask", "questions": [question for call in calls for question in call.questions]}
+        if desk.service_call is not None:
+            return desk.service_call
         raise SessionEndedError(self._how_it_ended())
 
     def _how_it_ended(self) -> Completed:

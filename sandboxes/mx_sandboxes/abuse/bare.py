@@ -193,7 +193,10 @@ class BarePlace:
         if not select.select([self._answers], [], [], self._seconds)[0]:
             return None
         line = self._answers.readline()
-        answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:  # its end, or what a job wrote in its place
+            return None
         return answer
 
     def __enter__(self) -> Self:

@@ -334,6 +334,7 @@ for pid in {os.getppid(), 1}:
             through("wrote into descriptor", number, "of process", pid)
 print(line.decode())
 """,
+        bare=Bare(fatal=True),
     ),
     Case(
         "late-frames",

@@ -189,9 +189,9 @@ for name in ("a", "b"):
         "let the collector read more than the workspace can hold, out of files that take no room",
         """
 import os
-for number in range(20): os.truncate(os.open(f"out-{number}", os.O_CREAT | os.O_WRONLY), 8 << 20)
+for number in range(6): os.truncate(os.open(f"out-{number}", os.O_CREAT | os.O_WRONLY), 8 << 20)
 """,
-        collect=tuple(f"out-{number}" for number in range(20)),
+        collect=tuple(f"out-{number}" for number in range(6)),
         judge=lambda done: (
             f"{sum(map(len, done.files.values())) >> 20} MB came out of a workspace of 16 MB"
             if sum(map(len, done.files.values())) > 16 << 20

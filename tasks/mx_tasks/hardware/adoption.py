@@ -158,7 +158,9 @@ def _circuit(record: Record, sandbox: Sandbox) -> Circuit:
         raise RefusalError("its testbench drives nothing into the design")
     differing = int(report.get("differing_steps", 0))
     if differing > MOST_DIFFERING * len(steps):
-        raise RefusalError(f"its netlist and its source simulate differently at {differing} of {len(steps)} steps")
+        raise RefusalError(
+            f"its netlist and its source simulate differently at {differing} of {len(steps)} steps"
+        )
     ports: tuple[Port, ...] = tuple((str(n), str(d), int(w)) for n, d, w in report["ports"])
     if all(set(row) <= {"x"} for row in outputs):
         raise RefusalError("its outputs are unknown at every step")

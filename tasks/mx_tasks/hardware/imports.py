@@ -1,4 +1,4 @@
-"""Task sets of published benchmarks, read from the user's own copy: ``hardware:verilog-eval``, ``hardware:rtllm``, ``hardware:cvdp``."""
+"""Published benchmarks from the user's own copy: ``hardware:verilog-eval``, ``hardware:rtllm``, ``hardware:cvdp``."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ class ImportedTasks:
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Tests, then proof against the reference. Raises SandboxError."""
         verdict = self.verdict(task, submission, sandbox)
-        return Grade(verdict.score, verdict.passed, {part.name: verdict.score for part in task.parts}, log=verdict.log)
+        return Grade(
+            verdict.score, verdict.passed, {part.name: verdict.score for part in task.parts}, log=verdict.log
+        )
 
     def verdict(self, task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
         """The grade with all that is known about it."""

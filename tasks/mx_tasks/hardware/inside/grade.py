@@ -69,7 +69,9 @@ def adopt(request: Dict[str, Any], report: Dict[str, Any]) -> None:
         _compare_with_source(request, netlist, clocks, report)
 
 
-def _compare_with_source(request: Dict[str, Any], netlist: Netlist, clocks: List[str], report: Dict[str, Any]) -> None:
+def _compare_with_source(
+    request: Dict[str, Any], netlist: Netlist, clocks: List[str], report: Dict[str, Any]
+) -> None:
     """Ask nothing where the reference's source, simulated as it is, contradicts its netlist: a memory beyond its end, a race.
 
     Icarus does not take every source that Yosys takes; then there is nothing to compare with.

@@ -11,6 +11,8 @@ def register() -> None:
     if "mx/Software-v0" in gymnasium.registry:
         return
     gymnasium.register("mx/Software-v0", entry_point="mx_envs.single:software")
+    gymnasium.register("mx/Trading-v0", entry_point="mx_envs.single:trading")
     if hasattr(pettingzoo, "register"):
-        pettingzoo.register("aec", "mx/Software-v0", "mx_envs.software_v0:env")
-        pettingzoo.register("parallel", "mx/Software-v0", "mx_envs.software_v0:parallel_env")
+        for name, module in (("mx/Software-v0", "software_v0"), ("mx/Trading-v0", "trading_v0")):
+            pettingzoo.register("aec", name, f"mx_envs.{module}:env")
+            pettingzoo.register("parallel", name, f"mx_envs.{module}:parallel_env")

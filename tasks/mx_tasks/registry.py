@@ -23,6 +23,7 @@ _factories: dict[str, Factory | str] = {
     "hardware:combinational": "mx_tasks.hardware.generated:combinational",
     "hardware:cvdp": "mx_tasks.hardware.imports:cvdp",
     "hardware:fsm": "mx_tasks.hardware.generated:fsm",
+    "hardware:micro": "mx_tasks.hardware.micro:MicroHardware",
     "hardware:repair": "mx_tasks.hardware.generated:repair",
     "hardware:rtllm": "mx_tasks.hardware.imports:rtllm",
     "hardware:sequential": "mx_tasks.hardware.generated:sequential",

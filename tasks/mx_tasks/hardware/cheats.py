@@ -56,11 +56,9 @@ def refused_attacks(ports: Sequence[Port], top: str) -> Mapping[str, str]:
         "assume": "always @* assume(0);",
         "fork": "initial fork join",
         "forever": "initial forever ;",
-        "zero-delay loop": "always begin end",
         "zero-delay loop in initial": "reg r; initial while (1) r = ~r;",
         "wait": "initial wait (0);",
         "event": "event e; initial -> e;",
-        "two drivers": f"assign {outs[0]} = 0;\nassign {outs[0]} = ~0;\nassign {outs[0]} = {outs[0]} + 1;",
     }
     texts = {name: f"{head}{body}\nendmodule\n" for name, body in bodies.items()}
     constant = "".join(f"assign {name} = 0;\n" for name in outs)
@@ -85,7 +83,6 @@ def refused_attacks(ports: Sequence[Port], top: str) -> Mapping[str, str]:
         "cut off": plain.replace("endmodule", ""),
         "null byte": plain.replace("assign", "\0assign", 1),
         "other letters": plain.replace("assign", "\N{CYRILLIC SMALL LETTER A}ssign", 1),
-        "deep parentheses": f"{head}assign {outs[0]} = {'(' * 20000}0{')' * 20000};\nendmodule\n",
     }
     return texts
 
@@ -98,6 +95,15 @@ def poor_attacks(ports: Sequence[Port], top: str) -> Mapping[str, str]:
     floating = "".join(f"assign {name} = 'bz;\n" for name in outs)
     plain = f"{head}{constant}endmodule\n"
     return {
+        "zero-delay loop": f"{plain[:-10]}reg r; always r = ~r;\nendmodule\n",
+        "zero-delay loop of gates": f"{head}"
+        + "".join(f"assign {n} = ~{n};\n" for n in outs)
+        + "endmodule\n",
+        "empty loop": f"{plain[:-10]}always begin end\nendmodule\n",
+        "two drivers": f"{head}{constant}{constant.replace('= 0', '= ~0')}endmodule\n",
+        "deep parentheses": f"{head}"
+        + "".join(f"assign {n} = {'(' * 20000}0{')' * 20000};\n" for n in outs)
+        + "endmodule\n",
         "nothing inside": f"{head}endmodule\n",
         "black box": f"(* blackbox *) {head}endmodule\n",
         "white box": f"(* whitebox *) {plain}",

@@ -56,7 +56,7 @@ def share_right(circuit: Circuit, outputs: Sequence[str]) -> float:
         counted += 1
         given = outputs[place : place + circuit.scenario]
         right += len(given) == len(wanted) and all(map(agrees, given, wanted))
-    return right / counted if counted else 0.0
+    return right / counted if counted else float(len(outputs) == len(circuit.steps))
 
 
 def rescaled(share: float, trivial: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mx_tasks.hardware.generator.spec import Spec, width_text
 from mx_tasks.hardware.generator.vectors import example_rows
 
@@ -31,6 +33,16 @@ def bench(spec: Spec, seed: str, count: int) -> str:
             lines.append(f"    {spec.clock} = 1; #1; {spec.clock} = 0; #1;")
     lines += [f'    if (wrong == 0) $display("{AGREE}");', "    $finish;", "  end", "endmodule", ""]
     return "\n".join(lines)
+
+
+def public_files(spec: Spec, seed: str, count: int) -> dict[str, bytes]:
+    """The workspace's files: the examples as a testbench, and as data for the tool ``simulate``."""
+    rows = example_rows(spec, f"{seed}/examples", count)
+    known = [
+        [given, wanted if not spec.clock or number else {}] for number, (given, wanted) in enumerate(rows)
+    ]
+    data = {"top": spec.top, "ports": spec.ports, "clock": spec.clock, "rows": known}
+    return {BENCH: bench(spec, seed, count).encode(), "examples.json": json.dumps(data).encode()}
 
 
 def listing(spec: Spec, seed: str, count: int) -> list[str]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from mx_sandboxes import Sandbox
 from mx_tasks.hardware.answers import ANSWER_FORM, DESIGN_FILE, submitted, verilog_in
 from mx_tasks.hardware.circuit import Circuit, trivial_share
-from mx_tasks.hardware.examples import bench, check, listing
+from mx_tasks.hardware.examples import check, listing, public_files
 from mx_tasks.hardware.generator.families import families
 from mx_tasks.hardware.generator.spec import Spec, second_design, table_design
 from mx_tasks.hardware.generator.twist import twisted
 from mx_tasks.hardware.generator.vectors import circuit
 from mx_tasks.hardware.generator.wording import WORDINGS, instruction
 from mx_tasks.hardware.grading import ELABORATES, Verdict, driver_version, grade_answer
+from mx_tasks.hardware.tools import TOOLS
 from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 
@@ -77,7 +78,7 @@ class GeneratedTasks:
         """The task at that place of a split."""
         drawn = self.drawn(split, index)
         spec = drawn.spec
-        files = {"examples.v": bench(spec, drawn.seed, EXAMPLES).encode()}
+        files = public_files(spec, drawn.seed, EXAMPLES)
         lines = [instruction(spec, drawn.wording, drawn.seed), "", *listing(spec, drawn.seed, EXAMPLES)]
         if drawn.broken:
             files[DESIGN_FILE] = drawn.broken.encode()
@@ -96,6 +97,7 @@ class GeneratedTasks:
             parts=(Part("design", prompt, check(spec, drawn.seed, EXAMPLES)),),
             files=files,
             image=IMAGE,
+            tools=TOOLS,
             budget=Budget(calls=16, wall_s=60.0),
             difficulty=spec.level,
             split=split,

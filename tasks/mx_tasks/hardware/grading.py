@@ -16,6 +16,7 @@ from typing import Any
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError
 from mx_tasks.hardware.circuit import Circuit, agrees, rescaled, share_right, trivial_share
+from mx_tasks.task import GradingError
 
 CPU_S = 28.0
 LIMITS = Limits(
@@ -33,7 +34,7 @@ LONGEST_ANSWER = 200_000
 INSTALL = "apt-get install iverilog yosys verilator, or use Docker and run 'mx sandbox build hdl'"
 
 
-class ToolsMissingError(SandboxError):
+class ToolsMissingError(GradingError):
     """The grading sandbox lacks a hardware tool; the message names the packages."""
 
 

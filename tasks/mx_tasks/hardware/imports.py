@@ -13,6 +13,7 @@ from mx_tasks.hardware.circuit import Circuit
 from mx_tasks.hardware.cvdp import read_cvdp
 from mx_tasks.hardware.grading import Verdict, driver_version, grade_answer
 from mx_tasks.hardware.rtllm import read_rtllm
+from mx_tasks.hardware.tools import TOOLS
 from mx_tasks.hardware.verilog_eval import read_verilog_eval
 from mx_tasks.registry import TaskSetError, check_split, did_you_mean
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
@@ -76,6 +77,7 @@ class ImportedTasks:
             prompt=prompt,
             parts=(Part("design", prompt),),
             image=IMAGE,
+            tools=TOOLS,
             budget=Budget(calls=16, wall_s=60.0),
             difficulty=record.difficulty,
             split="test",

@@ -47,6 +47,12 @@ class Pool:
             self._free_place()
             raise
 
+    def add(self, slot: Slot, limits: Limits) -> None:
+        """Take in a slot that was born for these limits."""
+        with self._lock:
+            self._all[slot] = self._kind(limits)
+            self._idle.append(slot)
+
     def _take_slot(self, limits: Limits) -> Slot:
         kind = self._kind(limits)
         while (slot := self._pop_idle(kind)) is not None:
@@ -145,12 +151,15 @@ class PooledSandbox:
         limits: Limits,
         finish: Callable[[], None],
         kind: Callable[[Limits], Hashable],
+        first: Slot | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
         self._backend = backend
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
+        if first is not None:
+            self._pool.add(first, limits)
         self._finalizer = weakref.finalize(self, _shut, self._pool, finish)
         atexit.register(self._finalizer)
 

@@ -169,7 +169,7 @@ def _contents() -> dict[str, bytes]:
 
 def _memory_file(data: bytes) -> int:
     fd = os.memfd_create("mx", os.MFD_CLOEXEC)
-    with open(os.dup(fd), "wb") as file:
+    with os.fdopen(os.dup(fd), "wb") as file:
         file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd

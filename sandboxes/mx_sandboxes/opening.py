@@ -33,7 +33,7 @@ def open_sandbox(
     ``backend`` is ``docker``, ``bubblewrap``, or ``auto``: Docker when an engine answers and has the image, else
     bubblewrap. ``slots`` is how many jobs and sessions may run at once (default: twice the number of processors); they
     are made when they are needed. ``limits`` are those of jobs that name none. ``image`` names the tools that jobs find: a Docker
-    image, or with bubblewrap this machine's own. ``packages`` are Python packages that jobs must find too (there is ``pytest``): our
+    image, or with bubblewrap this machine's own. ``packages`` are Python packages that jobs must find (``pytest``): our
     images have them, a bubblewrap jail gets them from this environment. ``runtime`` (such as ``runsc``) and ``cpus``
     (processors per slot) are for Docker.
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mx_agents.cli.trading import app as trading_app
+
 app = typer.Typer(
     name="mx",
     help="Environments in which a designer writes multi-agent programs, executors play their roles, and both can learn.",
@@ -23,6 +25,7 @@ sandbox_app = typer.Typer(
 )
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(trading_app, name="trading")
 
 METHODS = "single,vote,reflect,debate,split"
 DESIGNER_HELP = "Who designs: a method (single, vote, reflect, debate, split, best_of), scripted, human, hf:PATH, FILE.py:NAME, ..."
@@ -333,9 +336,11 @@ def _is_users(error: Exception) -> bool:
     from mx_agents.errors import PolicyError, UsageError
     from mx_sandboxes import SandboxUnavailableError
     from mx_tasks import TaskNotFoundError, TaskSetError
+    from mx_tasks.trading.errors import TradingError
 
     return isinstance(
-        error, UsageError | PolicyError | TaskSetError | TaskNotFoundError | SandboxUnavailableError
+        error,
+        UsageError | PolicyError | TaskSetError | TaskNotFoundError | TradingError | SandboxUnavailableError,
     )
 
 

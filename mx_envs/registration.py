@@ -15,6 +15,12 @@ def register() -> None:
     gymnasium.register("mx/Software-v0", entry_point="mx_envs.single:software")
     gymnasium.register("mx/Trading-v0", entry_point="mx_envs.single:trading")
     gymnasium.register("mx/Hardware-v0", entry_point="mx_envs.single:hardware")
+    gymnasium.register(
+        "mx/Portfolio-v0",
+        entry_point="mx_envs.portfolio:PortfolioEnv",
+        vector_entry_point="mx_envs.portfolio_vector:PortfolioVectorEnv",
+        disable_env_checker=True,  # it takes longer than the step; gymnasium.make(..., disable_env_checker=False) checks
+    )
     if hasattr(pettingzoo, "register"):
         for domain in DOMAINS:
             name, module = domain.env_id, domain.module

@@ -5,7 +5,7 @@ Every backend (``docker``, ``bubblewrap``) passes one conformance suite against 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -68,7 +68,8 @@ class Completed:
     """The end of a job.
 
     ``exit_code`` is the program's own (negative: the signal that ended it), None when a limit or the host ended it.
-    ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits.
+    ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits. ``attempts`` is 2 when
+    the slot died under the job and it was run again on a new one.
     """
 
     reason: Reason
@@ -79,11 +80,25 @@ class Completed:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
+    attempts: int = 1
 
     @property
     def ok(self) -> bool:
         """Whether the program ended by itself with exit code 0."""
         return self.reason is Reason.EXITED and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a batch: the arguments of :meth:`Sandbox.run`."""
+
+    argv: Sequence[str]
+    stdin: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    collect: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
+    fresh: bool = False
 
 
 class Session(Protocol):
@@ -135,10 +150,21 @@ class Sandbox(Protocol):
         collect: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        fresh: bool = False,
     ) -> Completed:
         """Run one program in a fresh workspace that holds ``files``; block until it is over.
 
+        ``fresh`` runs it in a slot that has never served another job. A job whose slot dies under it is run once more, on a new
+        slot, and its ``attempts`` say so.
+
         Raises ValueError for a file name that is absolute or leaves the workspace, SandboxError when the sandbox itself fails.
+        """
+
+    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        """Run many jobs, as many at a time as there are slots, and yield their ends in the jobs' order.
+
+        Jobs are taken from the iterable as they are needed. Each has its own end: one for which the sandbox itself failed is
+        SANDBOX_DIED with the reason in ``stderr``. Raises ValueError for a job that :meth:`run` would refuse.
         """
 
     def session(
@@ -150,6 +176,9 @@ class Sandbox(Protocol):
         limits: Limits | None = None,
     ) -> Session:
         """Start a program in a fresh workspace and talk frames with it. Blocks while every slot is taken."""
+
+    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
+        """Have that many slots (default: all) ready for jobs of these limits. Raises SandboxError when one cannot be born."""
 
     def close(self) -> None:
         """End every job and slot."""

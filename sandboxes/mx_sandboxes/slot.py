@@ -54,6 +54,11 @@ class Slot:
         if kind != b"H":
             raise self.died(f"it began with {kind!r}")
 
+    @property
+    def used(self) -> bool:
+        """Whether it has ever been given a job."""
+        return self._jobs > 0
+
     def died(self, why: object) -> SlotDiedError:
         """The error to raise; the slot is not used again."""
         self.trusted = False

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mx_agents.cli.trading import app as trading_app
+
 app = typer.Typer(
     name="mx",
     help="Environments in which a designer writes multi-agent programs, executors play their roles, and both can learn.",
@@ -23,6 +25,7 @@ sandbox_app = typer.Typer(
 )
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(trading_app, name="trading")
 
 METHODS = "single,vote,reflect,debate,split"
 DESIGNER_HELP = "Who designs: a method (single, vote, reflect, debate, split, best_of), scripted, human, hf:PATH, FILE.py:NAME, ..."
@@ -222,6 +225,18 @@ def report(
     typer.echo(write_report(run, output))
 
 
+@app.command()
+def view(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, which may still go on.")],
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8800,
+) -> None:
+    """Show a run in the browser and keep up with it."""
+    from mx_agents.cli.view import run as run_view
+
+    raise typer.Exit(run_view(run, host, port))
+
+
 @tasks_app.command("list")
 def tasks_list() -> None:
     """List the task sets with the sizes of their splits."""
@@ -333,9 +348,11 @@ def _is_users(error: Exception) -> bool:
     from mx_agents.errors import PolicyError, UsageError
     from mx_sandboxes import SandboxUnavailableError
     from mx_tasks import TaskNotFoundError, TaskSetError
+    from mx_tasks.trading.errors import TradingError
 
     return isinstance(
-        error, UsageError | PolicyError | TaskSetError | TaskNotFoundError | SandboxUnavailableError
+        error,
+        UsageError | PolicyError | TaskSetError | TaskNotFoundError | TradingError | SandboxUnavailableError,
     )
 
 

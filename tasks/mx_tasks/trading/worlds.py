@@ -7,7 +7,7 @@ open: what a decision is worth depends on the state, the weight held and the tar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +43,20 @@ class World:
 
     def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
         """A path: the states at each bar, and the return of each bar (0 for the first)."""
-        states, returns = np.empty(bars), np.zeros(bars)
-        states[0] = rng.choice(self.start)
-        draws = rng.random(bars)
-        for row in range(1, bars):
-            chance, growth, following = self.outcomes(states[row - 1 : row])
-            place = min(int(np.searchsorted(np.cumsum(chance[0]), draws[row])), len(chance[0]) - 1)
-            returns[row], states[row] = growth[0, place], following[0, place]
+        states, returns = self.paths([rng], bars)
+        return states[0], returns[0]
+
+    def paths(self, rngs: Sequence[np.random.Generator], bars: int) -> tuple[Array, Array]:
+        """Paths, each from random numbers of its own; arrays of shape (paths, bars)."""
+        count = len(rngs)
+        states, returns = np.empty((count, bars)), np.zeros((count, bars))
+        states[:, 0] = [rng.choice(self.start) for rng in rngs]
+        draws = np.array([rng.random(bars) for rng in rngs])
+        rows = np.arange(count)
+        for bar in range(1, bars):
+            chance, growth, following = self.outcomes(states[:, bar - 1])
+            place = (np.cumsum(chance, axis=1)[:, :-1] <= draws[:, bar, None]).sum(axis=1)
+            returns[:, bar], states[:, bar] = growth[rows, place], following[rows, place]
         return states, returns
 
     def market(self, states: Array, returns: Array) -> Market:
@@ -70,7 +77,10 @@ class World:
         return make_market(bars, self.costs, self.rules)
 
     def features(self, states: Array, returns: Array) -> Array:
-        """What a numeric policy sees at each bar, about -1 to 1: the state where it is public, and recent returns."""
+        """What a numeric policy sees at each bar, about -1 to 1: the state where it is public, and recent returns.
+
+        Of one path; arrays of shape (bars, features).
+        """
         scale = max(float(np.abs(self.outcomes(self.states)[1]).max()), 1e-9)
         columns = [returns / scale]
         if self.shown:

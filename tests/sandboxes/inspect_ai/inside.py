@@ -3,7 +3,7 @@
 A question is a frame with ``op``; bytes follow in frames of base64 text, as many as the question or the answer says.
 """
 
-# ruff: noqa: PTH, SIM115  plain and old, as it runs inside
+# ruff: noqa: PTH103, PTH120, PTH123, SIM115
 import base64
 import json
 import os

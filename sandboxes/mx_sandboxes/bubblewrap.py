@@ -7,6 +7,7 @@ site-packages, no sockets. Started by root, it runs as a throw-away user id that
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import logging

@@ -99,7 +99,10 @@ def census(place: Place) -> dict[str, Any]:
         raise RuntimeError(
             f"the clean job ended with: {done.reason.value}, exit code {done.exit_code}: {said}"
         )
-    found: dict[str, Any] = json.loads(done.stdout)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise RuntimeError(f"the clean job's answer is not its own: {done.stdout[:100]!r}") from None
     return found
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slot import Slot, SlotDiedError
@@ -159,6 +160,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 
 
+@functools.cache
 def _contents() -> dict[str, bytes]:
     """The files that a jail gets from us, by their names in it."""
     server = {f"/mx/lib/mx_sandboxes/inside/{path.name}": path.read_bytes() for path in SERVER.glob("*.py")}
@@ -167,26 +169,28 @@ def _contents() -> dict[str, bytes]:
 
 def _memory_file(data: bytes) -> int:
     fd = os.memfd_create("mx", os.MFD_CLOEXEC)
-    os.write(fd, data)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 
 
-def birth(limits: Limits) -> Slot:  # noqa: ARG001  any limits: a jail gets them with each job
-    """Start a slot. Raises SandboxUnavailableError when this machine does not let us."""
+def birth(packages: bytes | None = None) -> Slot:
+    """Start a slot with an archive of packages. Raises SandboxUnavailableError when this machine does not let us."""
     try:
-        return _birth()
+        return _birth(packages)
     except SlotDiedError as error:
         logger.info("a jail died at its birth, trying once more: %s", error)
     try:
-        return _birth()
+        return _birth(packages)
     except SlotDiedError as error:
         raise SandboxUnavailableError(f"bubblewrap cannot start a jail here ({error}): {INSTALL}") from error
 
 
-def _birth() -> Slot:
+def _birth(packages: bytes | None) -> Slot:
     config = json.dumps({"uids": None, "seccomp": seccomp.program().hex()})
-    contents = {place: _memory_file(data) for place, data in _contents().items()}
+    files = _contents() if packages is None else {**_contents(), PLACE: packages}
+    contents = {place: _memory_file(data) for place, data in files.items()}
     fds = tuple(contents.values())
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
@@ -227,12 +231,29 @@ def _birth() -> Slot:
 
 def check_bubblewrap() -> None:
     """Start a jail and end it. Raises SandboxUnavailableError when this machine does not let us."""
-    birth(Limits()).close()
+    birth().close()
 
 
-def open_bubblewrap(*, slots: int, limits: Limits) -> PooledSandbox:
-    """A sandbox whose slots are bubblewrap jails. Raises SandboxUnavailableError."""
-    check_bubblewrap()  # names what is missing before the first job
-    return PooledSandbox(
-        "bubblewrap", birth, slots=slots, limits=limits, finish=lambda: None, kind=lambda _: None
-    )
+def open_bubblewrap(
+    *, slots: int, limits: Limits, image: str = "python", packages: tuple[str, ...] = ()
+) -> PooledSandbox:
+    """A sandbox whose slots are bubblewrap jails.
+
+    Raises SandboxUnavailableError when no jail can be started here, or this machine lacks a tool of the image or a package.
+    """
+    check_tools(image)
+    bundle = archive(packages, _python()) if packages else None
+    first = birth(bundle)  # names what is missing before the first job
+    try:
+        return PooledSandbox(
+            "bubblewrap",
+            lambda _: birth(bundle),  # any limits: a jail gets them with each job
+            slots=slots,
+            limits=limits,
+            finish=lambda: None,
+            kind=lambda _: None,
+            first=first,
+        )
+    except BaseException:
+        first.close()
+        raise

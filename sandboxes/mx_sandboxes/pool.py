@@ -68,6 +68,12 @@ class Pool:
             self._free_place()
             raise
 
+    def add(self, slot: Slot, limits: Limits) -> None:
+        """Take in a slot that was born for these limits."""
+        with self._lock:
+            self._all[slot] = limits
+            self._idle.append(slot)
+
     def release(self, slot: Slot) -> None:
         """Give a slot back; one that is not trusted any more is replaced."""
         with self._lock:
@@ -265,6 +271,7 @@ class PooledSandbox:
         limits: Limits,
         finish: Callable[[], None],
         kind: Callable[[Limits], Hashable],
+        first: Slot | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
@@ -272,6 +279,8 @@ class PooledSandbox:
         self._slots = slots
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
+        if first is not None:
+            self._pool.add(first, limits)
         self._finalizer = weakref.finalize(self, _shut, self._pool, finish)
         atexit.register(self._finalizer)
 

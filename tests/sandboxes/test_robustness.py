@@ -108,12 +108,12 @@ def test_a_slot_killed_in_the_middle_of_a_job(backend: str) -> None:
 
 
 def wait_for_slots(backend: str, others: set[int]) -> set[int]:
-    """The jails of this process but for the others, as soon as there are any."""
-    end = time.monotonic() + 20
-    while not (found := slots(backend, os.getpid()) - others):
+    """The jails of this process but for the others, as soon as there are any and none of them comes or goes."""
+    end, last = time.monotonic() + 20, None
+    while not (found := slots(backend, os.getpid()) - others) or found != last:
         assert time.monotonic() < end
-        time.sleep(0.05)
-    time.sleep(0.3)
+        last = found
+        time.sleep(0.3)
     return found
 
 

@@ -91,11 +91,14 @@ def become(
     set_limits(request["limits"], 0 if uid is not None else 2)  # 2: server and keeper
     drop_privileges(program, uid)
     environ: dict[str, str] = request["env"]
+    argv: list[str] = request["argv"]
+    can_fork = forkable(argv, environ)
+    if given := preload.packages():
+        environ["PYTHONPATH"] = ":".join([place for place in [environ.get("PYTHONPATH")] if place] + given)
     os.environ.clear()
     os.environ.update(environ)
-    argv: list[str] = request["argv"]
     if argv[0] in ("python", "python3"):
-        if forkable(argv, environ):
+        if can_fork:
             if not is_pytest(argv):
                 preload.forget()
             run_python(argv[1:])

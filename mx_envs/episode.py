@@ -14,12 +14,12 @@ from time import perf_counter
 
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
 from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
-from mx_envs.record import EpisodeRecord, StopReason, Timing, Turn
+from mx_envs.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.rewards import DefaultRewards, RewardModel
 from mx_envs.turns import parts_asked, turn_rewards
 from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_tasks import Grade, Service, ServiceError, Submission, Task, TaskSet, service_of
+from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""
@@ -198,7 +198,7 @@ class Episode:
         ]
         try:
             return turn_rewards(setting.task_set, self.task, gradable, setting.grading)
-        except SandboxError:  # the sandbox's failure is no verdict on the answers
+        except (SandboxError, GradingError):  # such a failure is no verdict on the answers
             return [None] * len(asked)
         finally:
             self.timing.turn_grading_s += perf_counter() - began
@@ -308,6 +308,7 @@ class Episode:
             stop, error = self._crash(stderr, completed)
         submission = self._submission(answer, completed)
         stop, grade = self._grade(stop, submission)
+        error = grade.log if stop is StopReason.GRADING_FAILED else error
         setting = self.setting
         record = EpisodeRecord(
             env=setting.env,
@@ -325,7 +326,7 @@ class Episode:
             error=_repeatable(error),
             log=_log(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )
-        rewards = setting.rewards(record)
+        rewards = Rewards() if record.failed else setting.rewards(record)
         turns = tuple(replace(turn, team_reward=rewards.executors) for turn in record.turns)
         self.record = replace(record, rewards=rewards, turns=turns)
 
@@ -369,10 +370,13 @@ class Episode:
         try:
             try:
                 return stop, setting.task_set.grade(self.task, submission, setting.grading)
-            except SandboxError:  # once more: a slot that died under one submission is no verdict on it
+            except (
+                SandboxError,
+                GradingError,
+            ):  # once more: a slot that died under one submission is no verdict on it
                 return stop, setting.task_set.grade(self.task, submission, setting.grading)
-        except SandboxError as error:
-            return StopReason.GRADING_FAILED, replace(nothing, log=f"grading failed: {type(error).__name__}")
+        except (SandboxError, GradingError) as error:
+            return StopReason.GRADING_FAILED, replace(nothing, log=f"{type(error).__name__}: {error}")
         finally:
             self.timing.grading_s += perf_counter() - began
 

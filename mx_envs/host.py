@@ -187,7 +187,8 @@ class Host:
             info["stop"] = record.stop.value
             info["error"] = record.error
             info["calls"] = record.calls
-            info["grade"] = grade_as_dict(record.grade)
+            info["failed"] = record.failed
+            info["grade"] = None if record.failed else grade_as_dict(record.grade)
             info["rewards"] = {"designer": record.rewards.designer, "executors": record.rewards.executors}
         return info
 

@@ -31,7 +31,11 @@ class StopReason(Enum):
     TRUNCATED = "truncated"
     """The caller ended the episode, or its cycles were used up."""
     GRADING_FAILED = "grading failed"
-    """The sandbox, not the submission, failed twice in grading."""
+    """The grader or its sandbox, not the submission, failed: twice, because it is tried once more."""
+
+
+INFRASTRUCTURE = frozenset({StopReason.SANDBOX_DIED, StopReason.GRADING_FAILED})
+"""Endings that say nothing about the design and its answers: such an episode has no grade and pays nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,17 @@ class EpisodeRecord:
         return len(self.turns)
 
     @property
+    def failed(self) -> bool:
+        """Whether the infrastructure failed: there is no verdict (``grade`` holds zeros), and it is counted apart."""
+        return self.stop in INFRASTRUCTURE
+
+    @property
     def handed_in(self) -> bool:
         """Whether anything was submitted: an answer that is not blank, files, or acts on the task's service."""
         return not self.submission.blank
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as plain JSON values; files are in base64."""
+        """The record as plain JSON values; files are in base64, and the grade of an episode that failed is None."""
         files = {
             name: base64.b64encode(data).decode() for name, data in sorted(self.submission.files.items())
         }
@@ -118,11 +127,12 @@ class EpisodeRecord:
                 "answer": self.submission.answer,
                 "files": files,
                 **({"service": service} if service else {}),
+                **({"removed": list(self.submission.removed)} if self.submission.removed else {}),
             },
             "stop": self.stop.value,
             "error": self.error,
             "log": self.log,
-            "grade": {**grade_as_dict(grade), "log": grade.log},
+            "grade": None if self.failed else {**grade_as_dict(grade), "log": grade.log},
             "rewards": asdict(self.rewards),
         }
 

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from mx_envs.record import EpisodeRecord, Rewards, StopReason
 
-BLAMELESS = frozenset({StopReason.TRUNCATED, StopReason.SANDBOX_DIED, StopReason.GRADING_FAILED})
-"""Endings that may be none of the design's doing."""
-
 
 class RewardModel(Protocol):
-    """Says what an episode pays at its end. Called once, with a record whose own ``rewards`` are still zero."""
+    """Says what an episode pays at its end. Called once, with a record whose own ``rewards`` are still zero.
+
+    It is not asked about episodes that failed (:attr:`EpisodeRecord.failed`): they pay nothing.
+    """
 
     def __call__(self, episode: EpisodeRecord) -> Rewards:
         """The designer's reward and that of each executor that took a turn."""
@@ -32,6 +32,6 @@ class DefaultRewards:
     def __call__(self, episode: EpisodeRecord) -> Rewards:
         """The rewards of an episode."""
         score = episode.grade.score
-        if not episode.handed_in and episode.stop not in BLAMELESS:
+        if not episode.handed_in and episode.stop is not StopReason.TRUNCATED and not episode.failed:
             return Rewards(designer=self.invalid_design, executors=score)
         return Rewards(designer=score - self.cost_per_call * episode.calls, executors=score)

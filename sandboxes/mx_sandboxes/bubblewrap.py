@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import select
 import shutil
@@ -24,6 +25,8 @@ from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slot import Slot, SlotDiedError
 from mx_sandboxes.spawn import spawn
+
+logger = logging.getLogger(__name__)
 
 SERVER = Path(__file__).parent / "inside"
 SERVER_ENV = {
@@ -171,6 +174,17 @@ def _memory_file(data: bytes) -> int:
 
 def birth(limits: Limits) -> Slot:  # noqa: ARG001  any limits: a jail gets them with each job
     """Start a slot. Raises SandboxUnavailableError when this machine does not let us."""
+    try:
+        return _birth()
+    except SlotDiedError as error:
+        logger.info("a jail died at its birth, trying once more: %s", error)
+    try:
+        return _birth()
+    except SlotDiedError as error:
+        raise SandboxUnavailableError(f"bubblewrap cannot start a jail here ({error}): {INSTALL}") from error
+
+
+def _birth() -> Slot:
     config = json.dumps({"uids": None, "seccomp": seccomp.program().hex()})
     contents = {place: _memory_file(data) for place, data in _contents().items()}
     fds = tuple(contents.values())
@@ -206,9 +220,6 @@ def birth(limits: Limits) -> Slot:  # noqa: ARG001  any limits: a jail gets them
             os.close(fd)
     try:
         return Slot(bubble)
-    except SlotDiedError as error:
-        bubble.close()
-        raise SandboxUnavailableError(f"bubblewrap cannot start a jail here ({error}): {INSTALL}") from error
     except BaseException:
         bubble.close()
         raise

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import select
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,15 @@ from mx_sandboxes.slot import Slot, SlotDiedError
 if TYPE_CHECKING:
     import docker
 
+logger = logging.getLogger(__name__)
+
 OWNER_LABEL = "mx-envs.owner"
+PATIENCE_S = 30.0
+"""How long a slot's birth is tried again while the engine cannot be reached: it may be restarting."""
+TRIES = 5
+"""How often in all where it can be reached and fails, or where what it starts dies at once."""
+GONE = (404, 409)
+"""What an engine says of a container that is removed while it is started. A missing image is found out before."""
 UIDS = 2048
 """How many user ids a slot's jobs take turns with: process limits are counted by user id, whatever the container."""
 
@@ -185,7 +195,21 @@ class Engine:
         self._client, self._tag, self._runtime, self._cpus = client, tag, runtime, cpus
 
     def birth(self, limits: Limits) -> Slot:
-        """Start a slot for jobs of these limits. Raises SandboxError."""
+        """Start a slot for jobs of these limits; an engine that restarts is waited for. Raises SandboxError."""
+        end = time.monotonic() + PATIENCE_S
+        tries, pause = TRIES, 0.05
+        while True:
+            try:
+                return self._birth(limits)
+            except _TryAgainError as error:
+                tries -= not error.unreachable
+                if tries == 0 or time.monotonic() + pause > end:
+                    raise SandboxError(str(error)) from error
+                logger.info("%s; trying again", error)
+            time.sleep(pause)
+            pause = min(1.0, 2 * pause)
+
+    def _birth(self, limits: Limits) -> Slot:
         import docker.errors
         import docker.types
         import requests
@@ -193,6 +217,7 @@ class Engine:
         first = 100_000 + secrets.randbelow(500_000) * UIDS
         config = {"uids": [first, UIDS], "seccomp": seccomp.program().hex()}
         settings = _settings(limits, runtime=self._runtime, cpus=self._cpus)
+        stream = None
         try:
             container = self._client.containers.create(
                 self._tag,
@@ -202,19 +227,29 @@ class Engine:
                 **settings,
             )
             stream = Container(container)
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise SandboxError(
-                f"the Docker engine could not make a container of {self._tag}: {error}"
-            ) from error
-        try:
             container.start()
             return Slot(stream)
-        except (docker.errors.DockerException, requests.RequestException, SlotDiedError) as error:
-            stream.close()
-            raise SandboxError(f"a container of {self._tag} could not be started: {error}") from error
+        except (docker.errors.DockerException, requests.RequestException, OSError, SlotDiedError) as error:
+            if stream is not None:
+                stream.close()
+            said = f"the Docker engine could not start a container of {self._tag}: {error}"
+            status = getattr(error, "status_code", None)
+            if status is not None and 400 <= status < 500 and status not in GONE:
+                raise SandboxError(said) from error
+            unreachable = isinstance(error, (requests.RequestException, OSError)) and status is None
+            raise _TryAgainError(said, unreachable=unreachable) from error
         except BaseException:
-            stream.close()
+            if stream is not None:
+                stream.close()
             raise
+
+
+class _TryAgainError(SandboxError):
+    """A birth failed for a reason that may pass: the engine restarts, or somebody killed the container."""
+
+    def __init__(self, said: str, *, unreachable: bool) -> None:
+        super().__init__(said)
+        self.unreachable = unreachable
 
 
 def owner() -> str:

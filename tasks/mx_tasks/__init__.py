@@ -15,12 +15,14 @@ from mx_tasks.service import Service, ServiceError, service_of
 from mx_tasks.task import (
     Budget,
     Grade,
+    GradingError,
     Part,
     Split,
     Submission,
     Task,
     TaskNotFoundError,
     TaskSet,
+    Tool,
     tasks,
 )
 
@@ -28,6 +30,7 @@ __all__ = [
     "SPLITS",
     "Budget",
     "Grade",
+    "GradingError",
     "Part",
     "Service",
     "ServiceError",
@@ -37,6 +40,7 @@ __all__ = [
     "TaskNotFoundError",
     "TaskSet",
     "TaskSetError",
+    "Tool",
     "UnknownOptionError",
     "UnknownSplitError",
     "UnknownTaskSetError",

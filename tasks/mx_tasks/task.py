@@ -33,6 +33,21 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that a task brings for its executors.
+
+    ``arguments`` is the JSON schema of each argument by name, such as ``{"top": {"type": "string"}}``; those with a ``default``
+    may be left out. ``source`` is a Python program: a fresh process in the workspace runs it with the dict ``arguments`` in scope,
+    and what it prints is the result. It is public, as everything in a task is.
+    """
+
+    name: str
+    description: str
+    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One problem: everything that agents may see. The hidden grader is found through the task set."""
 
@@ -47,11 +62,14 @@ class Task:
     split: Split = "train"
     source: str = ""
     licence: str = ""
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What an episode hands in: the answer text, and the declared files of the workspace.
+
+    ``removed`` names files of the task that belong to the submission and are gone.
 
     ``service`` is the final state of the task's service on the host (see :mod:`mx_tasks.service`), which no script can write.
     """
@@ -59,11 +77,12 @@ class Submission:
     answer: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
     service: Mapping[str, Any] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
 
     @property
     def blank(self) -> bool:
-        """Whether nothing was handed in: no answer, no files, and nothing done with the service."""
-        return not (self.answer.strip() or self.files or self.service.get("acted"))
+        """Whether nothing was handed in: no answer, no change of files, and nothing done with the service."""
+        return not (self.answer.strip() or self.files or self.removed or self.service.get("acted"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +122,13 @@ class TaskSet(Protocol):
         """The task of that id. Raises TaskNotFoundError."""
 
     def outputs(self, task: Task) -> Sequence[str]:
-        """Names of the workspace files that belong to a submission."""
+        """Names of the workspace files that belong to a submission; ``src/toolz/`` stands for all files of that folder."""
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
-        """Grade a submission in a job of its own. A bad submission is a low grade, never an exception."""
+        """Grade a submission in a job of its own. A bad submission is a low grade, never an exception.
+
+        Raises GradingError or SandboxError when there is no verdict for reasons that are not the submission's.
+        """
 
     def grade_parts(
         self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
@@ -115,6 +137,10 @@ class TaskSet(Protocol):
 
         None where a part cannot be graded alone. Many answers cost little more than one: they come in one job.
         """
+
+
+class GradingError(Exception):
+    """Grading failed for reasons that are not the submission's: there is no verdict, and no reward may be made of it."""
 
 
 class TaskNotFoundError(LookupError):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,13 @@ def test_the_table_ranks_by_success_and_pairs_with_the_best() -> None:
     assert poor.behind is not None
     assert poor.behind.mean == -0.25
     assert poor.behind.excludes(0)
+
+
+def test_what_the_infrastructure_failed_is_counted_apart_and_is_no_zero() -> None:
+    failed = replace(outcome("good", "b", 0.0), failed=True, stop="grading failed")
+    (row,) = summarise([outcome("good", "a", 1.0), failed], ["good"])
+    assert (row.success.mean, row.episodes, row.failed) == (1.0, 1, 1)
+    assert summarise([failed], ["good"]) == []
 
 
 def test_equal_success_is_ranked_by_fewer_calls() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mx_envs import StopReason, software_v0
 from mx_sandboxes import SandboxError, open_sandbox
-from mx_tasks import Budget
+from mx_tasks import Budget, GradingError
 
 FRAME = """
 import os, json
@@ -175,9 +175,12 @@ def test_the_limits_of_a_design_do_not_count_the_policies_time(play, sandbox, ma
     )
 
 
+@pytest.mark.parametrize("kind", [SandboxError, GradingError])
 @pytest.mark.parametrize(("failures", "stop"), [(1, StopReason.SUBMITTED), (2, StopReason.GRADING_FAILED)])
-def test_a_sandbox_that_fails_in_grading_is_tried_once_more(failures, stop, play, sandbox, make_words):
-    left = [SandboxError("broken")] * failures
+def test_what_fails_in_grading_is_tried_once_more_and_then_has_no_verdict(
+    failures, stop, kind, play, bubblewrap, make_words
+):
+    left = [kind("broken")] * failures
 
     class Failing(make_words):
         def grade(self, task, submission, sandbox):
@@ -186,9 +189,11 @@ def test_a_sandbox_that_fails_in_grading_is_tried_once_more(failures, stop, play
             return super().grade(task, submission, sandbox)
 
     design = "from mas import *\nsubmit(split(Agent('a')))"
-    record = play(software_v0.env(tasks=Failing(), sandbox=sandbox), design).episode
+    record = play(software_v0.env(tasks=Failing(), sandbox=bubblewrap), design).episode
     assert (record.stop, record.grade.score) == (stop, float(failures == 1))
-    assert record.rewards.designer == pytest.approx(record.grade.score - 0.04)
+    assert record.failed == (failures == 2)
+    assert record.rewards.designer == pytest.approx(0.0 if record.failed else 0.96)
+    assert (record.as_dict()["grade"] is None) == record.failed
 
 
 def test_a_sandbox_that_dies_is_an_outcome(sandbox, words):

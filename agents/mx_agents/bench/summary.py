@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference
 
 HANDED_IN = ("submitted", "finished")
-INFRASTRUCTURE = ("sandbox died", "grading failed", "truncated")
+INFRASTRUCTURE = ("sandbox died", "grading failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Outcome:
     """What the table needs of an episode.
 
     ``invalid``: the design did not parse, crashed or ran into a limit. ``abstained``: it ended by itself and handed in nothing.
-    ``failed``: the sandbox failed, not the design. All of them score what they score, 0 as a rule, and stay in the denominator.
+    They score what they score, 0 as a rule, and stay in the denominator. ``failed``: the sandbox or the grader failed;
+    there is no verdict, and such an episode is counted apart.
     """
 
     method: str
@@ -37,9 +39,12 @@ class Outcome:
 def outcome_of(row: Mapping[str, Any]) -> Outcome:
     """The outcome of a row of ``episodes.jsonl``."""
     episode = row["episode"]
-    grade, stop, submission = episode["grade"], episode["stop"], episode["submission"]
+    stop, submission = episode["stop"], episode["submission"]
+    grade = episode["grade"] or {"passed": False, "score": 0.0, "tampered": False}
     acted = submission.get("service", {}).get("acted", False)
-    handed_in = bool(submission["answer"].strip() or submission["files"] or acted)
+    handed_in = bool(
+        submission["answer"].strip() or submission["files"] or submission.get("removed") or acted
+    )
     return Outcome(
         method=row["method"],
         task=episode["task"],
@@ -69,7 +74,9 @@ def read_outcomes(rows: Iterable[dict[str, Any]]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
-    """A method's row of the table; ``behind`` is its paired difference in success to the best method, None for the best itself."""
+    """A method's row of the table, over the episodes that have a verdict; ``failed`` counts the others.
+
+    ``behind`` is its paired difference in success to the best method, None for the best itself."""
 
     method: str
     episodes: int
@@ -90,7 +97,9 @@ class MethodSummary:
 
 def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSummary]:
     """A row for each method that has episodes, best success first; equal ones by score, then by fewer calls."""
-    by_method = {name: [outcome for outcome in outcomes if outcome.method == name] for name in methods}
+    graded = [outcome for outcome in outcomes if not outcome.failed]
+    failed = Counter(outcome.method for outcome in outcomes if outcome.failed)
+    by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
     played = {name: rows for name, rows in by_method.items() if rows}
     if not played:
         return []
@@ -101,10 +110,12 @@ def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSum
 
     order = sorted(played, key=rank)
     best = _by_task(played[order[0]], "success")
-    return [_summary(name, played[name], None if name == order[0] else best) for name in order]
+    return [_summary(name, played[name], failed[name], None if name == order[0] else best) for name in order]
 
 
-def _summary(name: str, rows: list[Outcome], best: dict[str, list[float]] | None) -> MethodSummary:
+def _summary(
+    name: str, rows: list[Outcome], failed: int, best: dict[str, list[float]] | None
+) -> MethodSummary:
     def interval(field: str, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Interval:
         return mean_interval(_by_task(rows, field), bounds=bounds)
 
@@ -120,7 +131,7 @@ def _summary(name: str, rows: list[Outcome], best: dict[str, list[float]] | None
         invalid=interval("invalid"),
         abstained=interval("abstained"),
         tampered=sum(row.tampered for row in rows),
-        failed=sum(row.failed for row in rows),
+        failed=failed,
         behind=paired_difference(success, best) if best is not None and comparable else None,
     )
 

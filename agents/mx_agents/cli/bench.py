@@ -95,10 +95,10 @@ def _print(screen: Console, bench: Bench) -> None:
         table.add_row(*_cells(row, narrow=narrow))
     screen.print(table)
     screen.print(Text(NOTES, style="dim"))
-    failed = sum(row.failed for row in rows)
+    failed = sum(outcome.failed for outcome in bench.outcomes)
     if failed:
         screen.print(
-            f"[yellow]{failed} episodes failed because of the sandbox, not of a design; they count as 0[/]"
+            f"[yellow]{failed} episodes failed because of sandbox or grader; they are not counted, --resume repeats them[/]"
         )
     usage = getattr(bench.shared_executor, "usage_as_dict", None)
     if usage is not None:

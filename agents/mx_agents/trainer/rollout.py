@@ -11,6 +11,7 @@ from typing import Any
 from mx_agents.hugging_face import Sample
 from mx_agents.trainer.credit import Call
 from mx_envs import EpisodeRecord, Observation
+from mx_sandboxes import SandboxError
 
 DESIGNER = "designer_0"
 
@@ -28,6 +29,10 @@ class Job:
     script: str
 
 
+TRIES = 3
+"""How often an execution is begun before the failure of its sandbox or grader stops the training."""
+
+
 @dataclass(slots=True)
 class Execution:
     """One execution of a design: the environment's record, and the executors' samples in the order of its turns."""
@@ -43,6 +48,7 @@ class _Flight:
 
     env: Any
     job: Job
+    tries: int = 1
     asked: dict[str, Observation] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
@@ -52,8 +58,11 @@ def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list
 
     In each round the pending questions of all environments are answered by one call of ``executor``; then all environments step.
     The order of questions depends on the jobs alone, so that a seeded executor gives the same answers every time.
+
+    An execution whose sandbox or grader failed has no reward to learn from: it is made again. Raises SandboxError when that happens
+    ``TRIES`` times to the same one.
     """
-    waiting = deque(enumerate(jobs))
+    waiting = deque((place, job, 1) for place, job in enumerate(jobs))
     done: dict[int, Execution] = {}
     with ThreadPoolExecutor(min(len(envs), 8), thread_name_prefix="rollout") as threads:
         flights: dict[int, _Flight] = {}
@@ -61,8 +70,8 @@ def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list
         while waiting or flights:
             begun = {}
             while waiting and free:
-                place, job = waiting.popleft()
-                begun[place] = _Flight(free.pop(0), job)
+                place, job, tries = waiting.popleft()
+                begun[place] = _Flight(free.pop(0), job, tries)
             list(threads.map(_begin, begun.values()))
             flights.update(begun)
             _answer(list(flights.values()), executor)
@@ -70,8 +79,12 @@ def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list
                 place for place, flight in flights.items() if flight.env.unwrapped.episode is not None
             ]:
                 flight = flights.pop(place)
-                done[place] = Execution(flight.job, flight.env.unwrapped.episode, _in_turn_order(flight))
                 free.append(flight.env)
+                record: EpisodeRecord = flight.env.unwrapped.episode
+                if record.failed:
+                    waiting.appendleft((place, flight.job, _next_try(flight, record)))
+                else:
+                    done[place] = Execution(flight.job, record, _in_turn_order(flight))
             list(threads.map(_step, flights.values()))
     return [done[place] for place in range(len(jobs))]
 
@@ -91,6 +104,12 @@ def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iter
                 local_reward=turn.turn_reward,
                 policy_version=policy_version,
             )
+
+
+def _next_try(flight: _Flight, record: EpisodeRecord) -> int:
+    if flight.tries == TRIES:
+        raise SandboxError(f"task {record.task} failed {TRIES} times: {record.stop.value} {record.error}")
+    return flight.tries + 1
 
 
 def _begin(flight: _Flight) -> None:

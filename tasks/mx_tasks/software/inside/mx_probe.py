@@ -1,7 +1,7 @@
 """A pytest plugin that runs inside the sandbox while tasks are made: verdict by id, functions reached, calls and what they gave.
 
-Reads ``mx_probe.json`` beside it: ``{"only": [id, ...] | null, "library": [folder or file, ...], "reach": bool, "calls": bool,
-"test_s": seconds}``; writes ``mx_results.json``: ``{"tests": {id: {"file", "outcome", "message", "reach"?, "calls"?}}, "errors": [...]}``.
+Reads ``mx_probe.json`` beside it: ``{"only": [id, ...] | null, "library": [folder or file, ...], "tests": [file, ...],
+"reach": bool, "calls": bool, "test_s": seconds}``; writes ``mx_results.json``: ``{"tests": {id: {"file", "outcome", "message", "reach"?, "calls"?}}, "errors": [...]}``.
 Used only where nobody attacks: graders do not believe it.
 """
 
@@ -13,10 +13,10 @@ import signal
 import sys
 
 import pytest
-from _pytest.junitxml import mangle_test_address
 
 ASKED = json.load(open("mx_probe.json"))
 LIBRARY = tuple(os.path.realpath(name) for name in ASKED["library"])
+TESTS = {os.path.realpath(name) for name in ASKED["tests"]}
 ONLY = None if ASKED["only"] is None else set(ASKED["only"])
 MOST_CALLS = 400
 LONGEST = 300
@@ -29,15 +29,11 @@ class TooLong(BaseException):
     """A test took longer than it may; no ``except Exception`` of the code under test takes it."""
 
 
-def identity(nodeid):
-    *place, name = mangle_test_address(nodeid)
-    return ".".join(place) + "::" + name
-
-
 def in_library(path, known={}):
     if path not in known:
         real = os.path.realpath(path)
-        known[path] = any(real == place or real.startswith(place + os.sep) for place in LIBRARY)
+        inside = any(real == place or real.startswith(place + os.sep) for place in LIBRARY)
+        known[path] = inside and real not in TESTS
     return known[path]
 
 
@@ -106,8 +102,8 @@ class Recorder:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if ONLY is not None:
-        kept = [item for item in items if identity(item.nodeid) in ONLY]
-        config.hook.pytest_deselected(items=[item for item in items if identity(item.nodeid) not in ONLY])
+        kept = [item for item in items if item.nodeid in ONLY]
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in ONLY])
         items[:] = kept
 
 
@@ -130,7 +126,7 @@ def pytest_runtest_call(item):
             sys.settrace(None)
         signal.setitimer(signal.ITIMER_REAL, 0)
         if recorder:
-            entry = RESULTS["tests"].setdefault(identity(item.nodeid), {})
+            entry = RESULTS["tests"].setdefault(item.nodeid, {})
             if ASKED["reach"]:
                 entry["reach"] = sorted(recorder.reach)
             if ASKED["calls"]:
@@ -147,7 +143,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_runtest_logreport(report):
-    entry = RESULTS["tests"].setdefault(identity(report.nodeid), {})
+    entry = RESULTS["tests"].setdefault(report.nodeid, {})
     entry["file"] = report.nodeid.partition("::")[0]
     outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome
     if report.when == "call" or outcome != "passed":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mx_sandboxes import Sandbox
+from mx_sandboxes import Limits, Sandbox
 from mx_tasks.software.sources.archives import Tree
 from mx_tasks.software.sources.errors import SourceError
 from mx_tasks.software.sources.releases import fetch_wheels
@@ -15,6 +16,7 @@ from mx_tasks.software.sources.suites import Run, Suite, run_suite, suite_of
 from mx_tasks.software.sources.trees import DEPS, Library, declared_words, metadata_files, requirements
 
 ROUNDS = 5
+LARGEST_COPY = 8 << 20
 PACKAGES = {
     "yaml": "pyyaml",
     "dateutil": "python-dateutil",
@@ -55,7 +57,7 @@ def prepare(library: Library, sandbox: Sandbox, cache: Path, report: Report) -> 
     Raises SourceError: no tests, none that pass, a module missing that the release does not name, the fix leaking, a hang.
     """
     python = python_version(sandbox)
-    refuse_shared(library, sandbox)
+    refuse_loaded(library, sandbox)
     suite = suite_of(library, metadata_files(library))
     needed = requirements(library, extras=False)
     if needed:
@@ -91,25 +93,64 @@ def check_runs(library: Library, run: Run) -> None:
     raise SourceError(f"{title}: none of its tests passes here: {said[-1][:160] if said else 'no message'}")
 
 
-def refuse_shared(library: Library, sandbox: Sandbox) -> None:
-    """Raise SourceError when the sandbox has the library itself, where a fix could be read and tests would find another copy."""
-    done = sandbox.run(["python", "-c", _FIND, *library.modules])
-    found = done.stdout.decode(errors="replace").strip().splitlines()
+def refuse_loaded(library: Library, sandbox: Sandbox) -> None:
+    """Raise SourceError when pytest itself uses the library: its tests would see the sandbox's own copy."""
+    done = sandbox.run(["python", "-c", _LOADED, *library.modules])
+    found = done.stdout.decode(errors="replace").split()
     if found:
-        raise SourceError(f"{library.name} is part of the sandbox's own Python ({found[0]}): the fix could be read there")
+        raise SourceError(f"{library.name} is what the sandbox's pytest is made of ({', '.join(found)}): its tests would judge that copy")
+
+
+_LOADED = """
+import sys
+names = sys.argv[1:]
+import _pytest.config
+_pytest.config.get_config().pluginmanager
+import pytest
+print(*(name for name in names if name in sys.modules and name not in sys.builtin_module_names))
+"""
+
+
+def shared_copies(library: Library, sandbox: Sandbox) -> Tree:
+    """What the sandbox has of the library itself, by file name without folders: fixes could be read there."""
+    done = sandbox.run(
+        ["python", "-c", _FIND, *library.modules], limits=Limits(wall_s=60, cpu_s=60, output_bytes=LARGEST_COPY)
+    )
+    try:
+        found: dict[str, str] = json.loads(done.stdout)
+    except ValueError:
+        raise SourceError(f"{library.name}: the sandbox holds a copy of it that is too large to look through") from None
+    return {name: text.encode() for name, text in found.items()}
 
 
 _FIND = """
-import os, sys
-names = set(sys.argv[1:])
-places = {place for place in sys.path if place.startswith("/usr")} | {"/usr/lib/python3/dist-packages"}
-for place in sorted(places):
+import json, os, sys
+names = sys.argv[1:]
+found = {}
+def take(path):
+    with open(path, errors="replace") as stream:
+        name = os.path.basename(path)
+        found[name] = found.get(name, "") + stream.read() + "\\n"
+for place in sorted({place for place in sys.path if place.startswith("/usr")} | {"/usr/lib/python3/dist-packages"}):
     for folder in (place, place + "/pip/_vendor", place + "/setuptools/_vendor", place + "/pkg_resources/_vendor"):
-        for name in sorted(names):
-            for path in (folder + "/" + name, folder + "/" + name + ".py"):
-                if os.path.exists(path):
-                    print(path)
+        for name in names:
+            path = folder + "/" + name
+            if os.path.isfile(path + ".py"):
+                take(path + ".py")
+            for here, _, files in os.walk(path):
+                for file in files:
+                    if file.endswith(".py"):
+                        take(os.path.join(here, file))
+print(json.dumps(found))
 """
+
+
+def leaks(copies: Tree, file: str, lines: Iterable[str]) -> bool:
+    """Whether a copy of that file has all of those lines of a fix, blank ones aside."""
+    copy = copies.get(file.rpartition("/")[2], b"").decode(errors="replace")
+    known = {line.strip() for line in copy.splitlines()}
+    wanted = [line.strip() for line in lines if line.strip()]
+    return bool(known) and bool(wanted) and all(line in known for line in wanted)
 
 
 def _declared(module: str, library: Library) -> bool:

@@ -115,6 +115,7 @@ def run_suite(
     asked = {
         "only": None if only is None else sorted(only),
         "library": suite.library,
+        "tests": sorted(name for name in suite.files if name.endswith(".py")),
         "reach": record == "reach",
         "calls": record == "calls",
         "test_s": TEST_S,
@@ -156,6 +157,8 @@ def _read(done: Completed, wall_s: float) -> Run:
         said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
         if any("No module named pytest" in line for line in said):
             raise SourceError("the sandbox has no pytest: mx sandbox build python, or apt-get install python3-pytest")
+        if any(_MISSING.search(line) for line in said):  # a conftest.py that cannot be imported ends pytest
+            return Run({}, {}, {}, {}, {}, [("conftest.py", "\n".join(said)[-1500:])], done.wall_s)
         last = next((line for line in reversed(said) if line.strip()), "it said nothing")
         raise SourceError(f"the suite does not run ({done.reason.value}): {last[:200]}")
     try:

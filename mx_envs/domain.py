@@ -45,7 +45,8 @@ def _without_cycles(options: Options) -> dict[str, Any]:
 
 
 SOFTWARE = Domain("software", "mx/Software-v0", "software_v0")
-DOMAINS = (SOFTWARE,)
+TRADING = Domain("trading", "mx/Trading-v0", "trading_v0")
+DOMAINS = (SOFTWARE, TRADING)
 
 
 def domain_of(task_set: TaskSet) -> Domain:

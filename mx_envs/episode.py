@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
+from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
 from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.rewards import DefaultRewards, RewardModel
@@ -112,7 +113,12 @@ class Episode:
     def calls_left(self) -> int:
         """Executor calls that the budget still has room for."""
         batch = len(self._batch.questions) if self._batch is not None else 0
+        if self.task.budget.tokens is not None and self._tokens() >= self.task.budget.tokens:
+            return 0
         return max(0, self.task.budget.calls - len(self.turns) - batch)
+
+    def _tokens(self) -> int:
+        return sum(prompt_tokens(turn.messages) + tokens(turn.answer) for turn in self.turns)
 
     def start(self, action: str) -> None:
         """Run a design until its first questions or its end.

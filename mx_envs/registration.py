@@ -11,6 +11,14 @@ def register() -> None:
     if "mx/Software-v0" in gymnasium.registry:
         return
     gymnasium.register("mx/Software-v0", entry_point="mx_envs.single:software")
+    gymnasium.register("mx/Trading-v0", entry_point="mx_envs.single:trading")
+    gymnasium.register(
+        "mx/Portfolio-v0",
+        entry_point="mx_envs.portfolio:PortfolioEnv",
+        vector_entry_point="mx_envs.portfolio_vector:PortfolioVectorEnv",
+        disable_env_checker=True,  # it takes longer than the step; gymnasium.make(..., disable_env_checker=False) checks
+    )
     if hasattr(pettingzoo, "register"):
-        pettingzoo.register("aec", "mx/Software-v0", "mx_envs.software_v0:env")
-        pettingzoo.register("parallel", "mx/Software-v0", "mx_envs.software_v0:parallel_env")
+        for name, module in (("mx/Software-v0", "software_v0"), ("mx/Trading-v0", "trading_v0")):
+            pettingzoo.register("aec", name, f"mx_envs.{module}:env")
+            pettingzoo.register("parallel", name, f"mx_envs.{module}:parallel_env")

@@ -153,7 +153,11 @@ class _Workspace:
 
     def untouched(self, collect: Sequence[str]) -> Mapping[str, bytes]:
         """The files as they were given."""
-        return {name: self._files[name] for name in collect if name in self._files}
+        wanted = tuple(collect)
+        folders = tuple(name for name in wanted if name.endswith("/"))
+        return {
+            name: data for name, data in self._files.items() if name in wanted or name.startswith(folders)
+        }
 
 
 class _ServedSession:
@@ -168,6 +172,9 @@ class _ServedSession:
 
     def send(self, frame: Json) -> None:
         """The answer to the oldest question that has none."""
+        if "answer" not in frame:
+            self._desk.reply(frame)
+            return
         call, answers = self._unanswered[0]
         answers.append(frame["answer"])
         if len(answers) == call.asking.n:
@@ -185,6 +192,8 @@ class _ServedSession:
         if calls:
             self._unanswered = [(call, []) for call in calls]
             return {"op": "ask", "questions": [question for call in calls for question in call.questions]}
+        if desk.service_call is not None:
+            return desk.service_call
         raise SessionEndedError(self._how_it_ended())
 
     def _how_it_ended(self) -> Completed:

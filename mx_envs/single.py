@@ -80,3 +80,8 @@ class EpisodeSingle(gymnasium.Env[Observation, str]):
 def software(**options: Unpack[SingleOptions]) -> EpisodeSingle:
     """Software tasks for one policy; the arguments are those of :mod:`mx_envs.software_v0`, without ``max_cycles``."""
     return EpisodeSingle(make_host("software", "mx/Software-v0", **options))
+
+
+def trading(**options: Unpack[SingleOptions]) -> EpisodeSingle:
+    """Trading tasks for one policy; the arguments are those of :mod:`mx_envs.trading_v0`, without ``max_cycles``."""
+    return EpisodeSingle(make_host("trading", "mx/Trading-v0", **options))

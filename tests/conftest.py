@@ -37,3 +37,16 @@ def sandbox(backend: str) -> Iterator[Sandbox]:
     """A warm sandbox that all tests share; a job leaves nothing behind, so no test disturbs another."""
     with open_sandbox(backend, slots=8) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def bubblewrap_or_skip() -> Iterator[Sandbox]:
+    """The embedded sandbox alone, for tests of what is the same on every backend."""
+    try:
+        with open_sandbox("bubblewrap", slots=8) as opened:
+            opened.run(["python", "-c", "pass"])
+            yield opened
+    except SandboxUnavailableError as error:
+        if "bubblewrap" in os.environ.get("MX_REQUIRE", "").split(","):
+            pytest.fail(f"MX_REQUIRE lists bubblewrap: {error}")
+        pytest.skip(str(error))

@@ -235,8 +235,9 @@ class ServiceError(RuntimeError):
 
 def _call(service: str, method: str, **arguments: Any) -> Any:
     """A call of the task's service on the host."""
-    _send({"op": "call", "service": service, "method": method, "arguments": arguments})
-    reply = _receive()
+    with _wire:
+        _send({"op": "call", "service": service, "method": method, "arguments": arguments})
+        reply = _receive()
     if "error" in reply:
         raise ServiceError(reply["error"])
     return reply["result"]

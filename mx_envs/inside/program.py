@@ -29,6 +29,12 @@ def answered(desk: Desk) -> None:
             answers = iter(mas._ask([question for call in calls for question in call.questions]))
             for call in calls:
                 desk.give(call, [next(answers) for _ in range(call.asking.n)])
+        if desk.service_call is not None:
+            asked = desk.service_call
+            try:
+                desk.reply({"result": mas._call(asked["service"], asked["method"], **asked["arguments"])})
+            except mas.ServiceError as error:
+                desk.reply({"error": str(error)})
         if desk.submission is not None:
             mas.submit(desk.submission)
 

@@ -183,6 +183,8 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dic
         "runtime": runtime,
         "stdin_open": True,
         "auto_remove": True,
+        "oom_score_adj": 500,  # a job can undo its own wish to die first, down to this
+        "sysctls": {"net.ipv4.tcp_max_tw_buckets": "0"},  # connections of one job do not outlast it
     }
 
 

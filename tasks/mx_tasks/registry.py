@@ -22,6 +22,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 _factories: dict[str, Factory | str] = {
     "software:micro": "mx_tasks.software.micro:MicroTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
+    "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",
+    "trading:micro": "mx_tasks.trading.micro:MicroTasks",
+    "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",
+    "trading:no-edge": "mx_tasks.trading.ladder:no_edge",
+    "trading:regime": "mx_tasks.trading.ladder:regime",
 }
 
 

@@ -26,10 +26,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What an episode may use: executor calls (turns), seconds of wall time for the design without the policies' time."""
+    """What an episode may use.
+
+    Executor calls (turns), seconds of wall time for the design without the policies' time, and tokens that executors read and write
+    (see :mod:`mx_envs.inside.endpoint.asking`; None for no limit): the call that passes the limit is the last.
+    """
 
     calls: int = 16
     wall_s: float = 20.0
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Task:
     parts: tuple[Part, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     image: str = "python"
+    services: tuple[str, ...] = ()
+    """Names of the services on the host that its script may call (see :mod:`mx_tasks.service`)."""
     budget: Budget = Budget()
     difficulty: int = 0
     split: Split = "train"

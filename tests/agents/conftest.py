@@ -125,7 +125,8 @@ def write_bench_run(folder: Path, *, tasks: int = 40, seeds: int = 2, text: str 
     folder.mkdir(parents=True, exist_ok=True)
     chances = {"single": 0.2, "vote": 0.25, "reflect": 0.3, "debate": 0.22, "split": 0.5}
     config = {
-        "kind": "bench", "format": 1, "methods": list(chances), "tasks": "software:micro", "split": "test", "episodes": tasks,
+        "kind": "bench", "format": 2, "tokens": None, "search_calls": 200, "prices": {},
+        "methods": list(chances), "tasks": "software:micro", "split": "test", "episodes": tasks,
         "seeds": seeds, "executor": "scripted", "budget": None, "sandbox": "auto", "fingerprint": "f",
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

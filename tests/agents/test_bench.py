@@ -82,7 +82,7 @@ def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(tmp_path: Path, san
     bench.finish()
     assert len(new) < len(whole)
     assert rows(tmp_path / "cut") == whole
-    whole_table, cut_table = ((tmp_path / name / "results.jsonl").read_text() for name in ("whole", "cut"))
+    whole_table, cut_table = ((tmp_path / name / "summary.md").read_text() for name in ("whole", "cut"))
     assert whole_table == cut_table
 
 
@@ -139,9 +139,14 @@ def test_the_folder_holds_what_it_takes_to_repeat(tmp_path: Path, sandbox: Sandb
     assert {"python", "numpy", "pettingzoo"} <= set(config["versions"])
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "config.yaml", "tasks.jsonl", "episodes.jsonl", "results.jsonl", "report.html",
+        "summary.md", "summary.csv", "summary.tex", "summary.json",
     }  # fmt: skip
-    summary = json.loads((tmp_path / "run" / "results.jsonl").read_text().splitlines()[0])
-    assert {"method", "success", "behind", "invalid", "abstained"} <= set(summary)
+    facts = [json.loads(line) for line in (tmp_path / "run" / "results.jsonl").read_text().splitlines()]
+    assert len(facts) == 6
+    assert {"task_hash", "image_digest", "design", "seed", "versions", "cost", "difficulty"} <= set(facts[0])
+    assert len({row["task_hash"] for row in facts}) == 2
+    [table] = json.loads((tmp_path / "run" / "summary.json").read_text())["tables"]
+    assert {"method", "success", "behind", "p", "invalid", "abstained", "tokens_in"} <= set(table["rows"][0])
 
 
 def test_resuming_with_another_configuration_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -271,3 +276,179 @@ def test_a_bench_in_the_terminal(tmp_path: Path, backend: str) -> None:
         "best_of"
         in subprocess.run(again, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True).stdout
     )
+
+
+PROGRAM = """
+import json, os, sys, urllib.request
+body = {"model": "m", "messages": [{"role": "user", "content": sys.stdin.read()}]}
+request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode())
+request.add_header("Authorization", "Bearer " + os.environ["OPENAI_API_KEY"])
+answer = json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"]
+print(answer)
+"""
+
+
+def test_a_program_outside_plays_beside_methods_in_the_same_run(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "mine.py").write_text(PROGRAM)
+    (tmp_path / "bad.py").write_text("import sys\nsys.exit('broken')")
+    mine, bad = (f"program:{sys.executable} {tmp_path / name}.py" for name in ("mine", "bad"))
+    found = run(tmp_path / "run", sandbox, methods=("single", mine, bad), episodes=2, seeds=1)
+    answers = {
+        name: [row["episode"]["submission"]["answer"].strip() for row in found if row["method"] == name]
+        for name in ("single", mine)
+    }
+    assert answers["single"] == answers[mine]  # the same executor in the same mood, asked over HTTP
+    assert {row["episode"]["label"] for row in found if row["method"] == mine} == {"external"}
+    ended = {(row["episode"]["stop"], row["episode"]["error"]) for row in found if row["method"] == bad}
+    assert ended == {("crashed", "broken")}
+
+
+def test_task_sets_and_executors_are_crossed_and_told_apart(
+    tmp_path: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    bench = open_bench(
+        BenchConfig(
+            **SMALL
+            | {
+                "methods": ("single",),
+                "tasks": "software:micro,software:repair",
+                "executor": "scripted, random",
+            }
+            | {"episodes": 2, "seeds": 1, "prices": {"random": (2.0, 4.0)}}
+        ),
+        tmp_path / "run",
+    )
+    bench.begin()
+    outcomes = list(bench.run(bubblewrap_or_skip, 4))
+    bench.finish()
+    assert len(outcomes) == bench.total == 8
+    assert [(table.tasks, table.executor) for table in bench.tables()] == [
+        ("software:micro", "scripted"), ("software:repair", "scripted"),
+        ("software:micro", "random"), ("software:repair", "random"),
+    ]  # fmt: skip
+    for outcome in outcomes:
+        paid = (outcome.tokens_in * 2.0 + outcome.tokens_out * 4.0) / 1e6
+        assert outcome.money == (pytest.approx(paid) if outcome.executor == "random" else None)
+    assert (tmp_path / "run" / "summary.csv").read_text().count("\n") == 5
+
+
+def test_a_budget_of_tokens_binds(tmp_path: Path, bubblewrap_or_skip: Sandbox) -> None:
+    free = run(tmp_path / "free", bubblewrap_or_skip, methods=("best_of",), episodes=1, seeds=1)
+    bound = run(tmp_path / "bound", bubblewrap_or_skip, methods=("reflect",), episodes=1, seeds=1, tokens=1)
+    assert len(free[0]["episode"]["turns"]) > 1
+    assert (len(bound[0]["episode"]["turns"]), bound[0]["episode"]["stop"]) == (1, "budget")
+
+
+def test_a_search_stays_within_its_calls_and_is_not_made_twice(
+    tmp_path: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    changes: dict[str, Any] = {"methods": ("search",), "episodes": 2, "seeds": 1, "search_calls": 40}
+    run(tmp_path / "a", bubblewrap_or_skip, stop_after=1, **changes)
+    trials = (tmp_path / "a" / "trials.jsonl").read_text()
+    rows_of_trials = [json.loads(line) for line in trials.splitlines()]
+    assert all(row["task"].startswith("micro-0-validation") for row in rows_of_trials)
+    assert 40 <= sum(row["calls"] for row in rows_of_trials) < 40 + 4 * 16  # the last round may end above
+    bench = open_bench(None, tmp_path / "a", resume=True)
+    list(bench.run(bubblewrap_or_skip, 2))
+    assert (tmp_path / "a" / "trials.jsonl").read_text() == trials
+    assert len({row["episode"]["design"] for row in rows(tmp_path / "a")}) == 1
+
+
+HOPELESS = """
+def gives_up(task, rng):
+    return "from mas import *\\nsubmit('')"
+
+def copies(task, rng):
+    return "from mas import *\\nsubmit(task.prompt)"
+
+def walks_off(task, rng):
+    return "pass"
+
+def attacks(task, rng):
+    return ("from mas import *\\nimport os\\n"
+            "evil = 'import os, sys\\\\nprint(\\"1 passed\\")\\\\nos._exit(0)\\\\n'\\n"
+            "for name in [*task.files, 'conftest.py', 'sitecustomize.py', 'reward.txt']:\\n"
+            "    open(os.path.basename(name), 'w').write(evil)\\n"
+            "submit('__import__(\\"os\\")._exit(0)')")
+"""
+
+
+def test_what_does_not_try_ranks_at_the_bottom_on_every_task_set(
+    tmp_path: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    from mx_tasks import load_task_set, task_set_names
+
+    (tmp_path / "hopeless.py").write_text(HOPELESS)
+    (tmp_path / "gold.py").write_text(GOLD)
+    hopeless = [
+        f"{tmp_path / 'hopeless.py'}:{name}" for name in ("gives_up", "copies", "walks_off", "attacks")
+    ]
+    names = [name for name in task_set_names("software") if load_task_set(name).size("test") != 0]
+    assert names
+    bench = open_bench(
+        BenchConfig(
+            **SMALL
+            | {"methods": (*hopeless, f"{tmp_path / 'gold.py'}:Gold"), "tasks": ",".join(names)}
+            | {"episodes": 2, "seeds": 1}
+        ),
+        tmp_path / "run",
+    )
+    bench.begin()
+    list(bench.run(bubblewrap_or_skip, 4))
+    for table in bench.tables():
+        assert table.rows[0].method.endswith("Gold"), table.tasks
+        assert table.rows[0].score.mean == 1.0, table.tasks
+        assert [row.score.mean for row in table.rows[1:]] == [0.0] * 4, table.tasks
+
+
+GOLD = """
+from mx_tasks import load_task_set, task_set_names
+
+class Gold:
+    '''Hands in the right answer, so that there is something above the bottom.'''
+
+    def design(self, task, rng):
+        for name in task_set_names(task.domain):
+            try:
+                task_set = load_task_set(name)
+                task_set.find(task.id)
+            except LookupError:
+                continue
+            gold = task_set.gold(task)
+            files = "".join(f"open({name!r}, 'wb').write({data!r})\\n" for name, data in gold.files.items())
+            return f"from mas import *\\n{files}submit({gold.answer!r})"
+"""
+
+
+def test_a_replay_is_the_same_to_the_letter_or_says_where_it_differs(
+    tmp_path: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    from mx_agents.bench.again import budget_of, read_row, replay
+
+    run(tmp_path / "run", bubblewrap_or_skip, methods=("reflect",), episodes=1, seeds=1)
+    row = read_row(tmp_path / "run", 1)
+    assert replay(row, bubblewrap_or_skip, budget_of(tmp_path / "run")).differences == []
+    changed = json.loads(json.dumps(row))
+    changed["episode"]["grade"]["score"] += 0.5
+    [(name, recorded, now)] = replay(changed, bubblewrap_or_skip, (None, None)).differences
+    assert (name, recorded["score"] - now["score"]) == ("grade", pytest.approx(0.5))
+    changed["episode"]["turns"][0]["messages"][-1]["content"] += "?"
+    assert "differs from the record" in replay(changed, bubblewrap_or_skip, (None, None)).differences[0][2]
+    with pytest.raises(UsageError, match="holds 1 episodes"):
+        read_row(tmp_path / "run", 2)
+
+
+def test_two_runs_are_compared_by_configuration_method_and_task(
+    tmp_path: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    from mx_agents.bench.compare import compare
+
+    run(tmp_path / "a", bubblewrap_or_skip, methods=("single", "split"), seeds=1)
+    run(tmp_path / "b", bubblewrap_or_skip, methods=("single", "best_of"), seeds=1, executor="random")
+    same = compare(tmp_path / "a", tmp_path / "a")
+    assert same.settings == []
+    assert all(row.change.mean == 0.0 and not row.gained and not row.lost for row in same.methods)
+    other = compare(tmp_path / "a", tmp_path / "b")
+    assert {name for name, _, _ in other.settings} == {"methods", "executor"}
+    assert (other.only_first, other.only_second) == (("split",), ("best_of",))
+    assert [row.method for row in other.methods] == ["single"]

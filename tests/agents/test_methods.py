@@ -125,7 +125,7 @@ def test_a_users_file_holds_a_method(mine: Path, name: str, expected: str) -> No
     ("spec", "message"),
     [
         ("singel", "did you mean 'single'"),
-        ("plan", "there are: single, vote, reflect, debate, split"),
+        ("plans", "there are: single, vote, cot, reflect, debate, plan, team, split"),
         ("{mine}:bild", "did you mean 'build'"),
         ("{mine}:nothing", "is no method"),
         ("missing.py:build", "no file 'missing.py'"),

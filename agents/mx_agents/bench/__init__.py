@@ -2,7 +2,7 @@
 
 from mx_agents.bench.config import BenchConfig, Cell
 from mx_agents.bench.runner import Bench, open_bench
-from mx_agents.bench.summary import MethodSummary, Outcome, outcome_of, read_outcomes, summarise
+from mx_agents.bench.summary import MethodSummary, Outcome, Table, outcome_of, read_outcomes, summarise
 
 __all__ = [
     "Bench",
@@ -10,6 +10,7 @@ __all__ = [
     "Cell",
     "MethodSummary",
     "Outcome",
+    "Table",
     "open_bench",
     "outcome_of",
     "read_outcomes",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from mx_agents.errors import UsageError
+import yaml
 
-FORMAT = 1
+from mx_agents.errors import UsageError, unknown
+
+FORMAT = 2
+SEARCH_CALLS = 200
 
 
 class Cell(NamedTuple):
@@ -18,14 +22,18 @@ class Cell(NamedTuple):
     method: str
     task: str
     repetition: int
+    tasks: str = ""
+    executor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchConfig:
-    """Methods, tasks, executor, budget and seeds.
+    """Methods, task sets, executors, budget and seeds.
 
-    ``episodes`` tasks of the split, each played ``seeds`` times by every method; ``budget`` executor calls per episode, None for
-    each task's own. ``fingerprint`` is the task set's.
+    ``tasks`` and ``executor`` are one or several, separated by commas: every method plays all task sets with all executors.
+    ``episodes`` tasks of each set's split, each played ``seeds`` times; ``budget`` executor calls and ``tokens`` per episode, None
+    for each task's own and for no limit; ``search_calls`` is what a searching method may use on the validation split.
+    ``prices`` are money per million tokens, in and out, by executor. ``fingerprint`` is the task sets'.
     """
 
     methods: tuple[str, ...]
@@ -37,23 +45,47 @@ class BenchConfig:
     budget: int | None
     sandbox: str
     fingerprint: str = ""
+    tokens: int | None = None
+    search_calls: int = SEARCH_CALLS
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "seeds"):
+        for name in ("episodes", "seeds", "search_calls"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.budget is not None and self.budget < 1:
             raise UsageError(f"the budget is a number of executor calls, 1 or more, not {self.budget}")
-        repeated = [name for name in self.methods if self.methods.count(name) > 1]
-        if repeated or not self.methods:
-            raise UsageError(f"method {repeated[0]!r} is named twice" if repeated else "no method is named")
+        if self.tokens is not None and self.tokens < 1:
+            raise UsageError(f"the budget of tokens is 1 or more, not {self.tokens}")
+        kinds = {"method": self.methods, "task set": self.task_sets, "executor": self.executors}
+        for what, names in kinds.items():
+            repeated = [name for name in names if names.count(name) > 1]
+            if repeated or not names:
+                raise UsageError(
+                    f"{what} {repeated[0]!r} is named twice" if repeated else f"no {what} is named"
+                )
+        for name in self.prices:
+            if name not in self.executors:
+                raise unknown("executor", name, self.executors, "; prices are given by executor")
 
-    def cells(self, task_ids: list[str]) -> Iterator[Cell]:
+    @property
+    def task_sets(self) -> tuple[str, ...]:
+        """The task sets' names."""
+        return words_of(self.tasks)
+
+    @property
+    def executors(self) -> tuple[str, ...]:
+        """The executors' specs."""
+        return words_of(self.executor)
+
+    def cells(self, task_ids: Mapping[str, list[str]]) -> Iterator[Cell]:
         """Every episode, so ordered that a run cut short has met the same tasks with every method."""
         for repetition in range(self.seeds):
-            for task in task_ids:
-                for method in self.methods:
-                    yield Cell(method, task, repetition)
+            for executor in self.executors:
+                for tasks, ids in task_ids.items():
+                    for task in ids:
+                        for method in self.methods:
+                            yield Cell(method, task, repetition, tasks, executor)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for config.yaml."""
@@ -67,6 +99,9 @@ class BenchConfig:
             "seeds": self.seeds,
             "executor": self.executor,
             "budget": self.budget,
+            "tokens": self.tokens,
+            "search_calls": self.search_calls,
+            "prices": {name: list(price) for name, price in self.prices.items()},
             "sandbox": self.sandbox,
             "fingerprint": self.fingerprint,
         }
@@ -80,7 +115,24 @@ class BenchConfig:
         if names:
             raise UsageError(f"{where} lacks {', '.join(names)}")
         values = {name: plain[name] for name in cls.__dataclass_fields__}
-        return cls(**values | {"methods": tuple(values["methods"])})
+        prices = {name: (price[0], price[1]) for name, price in values["prices"].items()}
+        return cls(**values | {"methods": tuple(values["methods"]), "prices": prices})
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The parts of a comma list."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def read_prices(path: Path) -> dict[str, tuple[float, float]]:
+    """A price table: YAML of executor to ``[in, out]``, money per million tokens. Raises UsageError."""
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {str(name): (float(price[0]), float(price[1])) for name, price in table.items()}
+    except (OSError, yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{str(path)!r} is no price table (EXECUTOR: [IN, OUT] per million tokens): {error}"
+        ) from None
 
 
 def seed_of(*words: object) -> int:

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mx_agents.bench.budget import BudgetedTasks
 from mx_agents.bench.config import BenchConfig, Cell, seed_of
-from mx_agents.bench.summary import MethodSummary, Outcome, outcome_of, read_outcomes, summarise
-from mx_agents.episodes import Job, Played, play
+from mx_agents.bench.rows import facts_of, row_of, where
+from mx_agents.bench.summary import (
+    MethodSummary,
+    Outcome,
+    Table,
+    last_rows,
+    outcome_of,
+    pairs,
+    read_outcomes,
+    summarise,
+    tables,
+)
+from mx_agents.bench.tables import as_csv, as_json, as_latex, as_markdown
+from mx_agents.bench.trial import MOST_TASKS, BenchTrial
+from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
-from mx_agents.methods import Method, MethodPolicy, load_method
+from mx_agents.methods import Method, MethodPolicy, Searching, load_method
 from mx_agents.policies import is_shared, load_policy
 from mx_agents.policy import Policy
+from mx_agents.programs import ProgramMethod, Programs
 from mx_agents.runs import (
     Appender,
     existing_run_folder,
     new_run_folder,
     read_config,
     read_lines,
+    versions,
     write_config,
     write_text,
 )
 from mx_sandboxes import Sandbox, Sandboxes
-from mx_tasks import TaskSet, check_split, load_task_set
+from mx_tasks import Split, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
+
+AnyMethod = Method | Policy | Searching
 
 
 @dataclass(slots=True)
@@ -37,48 +54,90 @@ class Bench:
 
     config: BenchConfig
     folder: Path
-    task_set: TaskSet
-    task_ids: list[str]
-    methods: dict[str, Method | Policy]
-    shared_executor: Policy | None
+    task_sets: dict[str, TaskSet]
+    task_ids: dict[str, list[str]]
+    methods: dict[str, AnyMethod]
+    shared_executors: dict[str, Policy]
     outcomes: list[Outcome]
     resumed: bool = False
+    programs: Programs | None = None
+    """The endpoint, where a method needs one; made by :meth:`run` when the caller made none."""
+    found: dict[tuple[str, str, str], Method] = field(default_factory=dict)
+    """What the searching methods found, by method, task set and executor."""
+    _makers: dict[tuple[str, str, str], Callable[[], Any]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """Number of episodes in all."""
-        return len(self.methods) * len(self.task_ids) * self.config.seeds
+        config = self.config
+        tasks = sum(len(ids) for ids in self.task_ids.values())
+        return len(self.methods) * tasks * config.seeds * len(config.executors)
 
     @property
     def images(self) -> list[str]:
         """The images that the tasks need."""
-        return sorted({self.task_set.find(task_id).image for task_id in self.task_ids})
+        return sorted(
+            {self.task_sets[name].find(task).image for name, ids in self.task_ids.items() for task in ids}
+        )
+
+    @property
+    def searching(self) -> list[tuple[str, str, str]]:
+        """The searches that have to be made before the episodes that are missing: method, task set, executor."""
+        wanted = dict.fromkeys((cell.method, cell.tasks, cell.executor) for cell in self._missing())
+        return [
+            key for key in wanted if isinstance(self.methods[key[0]], Searching) and key not in self.found
+        ]
 
     def begin(self) -> None:
         """Make the folder of a new run with its configuration and tasks. Raises UsageError when it cannot be made."""
         if self.resumed:
             return
-        prompts = [{"id": task_id, "prompt": self.task_set.find(task_id).prompt} for task_id in self.task_ids]
+        prompts = [
+            {"tasks": name, "id": task_id, "prompt": self.task_sets[name].find(task_id).prompt}
+            for name, ids in self.task_ids.items()
+            for task_id in ids
+        ]
         write_config(new_run_folder(self.folder), self.config.as_dict())
         write_text(
             self.folder / "tasks.jsonl",
             "".join(json.dumps(row) + "\n" for row in prompts),
         )
 
+    def search(self, key: tuple[str, str, str], sandbox: Sandbox | Sandboxes, in_flight: int) -> Method:
+        """Let a searching method look for its design on the validation split."""
+        method, tasks, executor = key
+        searching = self.methods[method]
+        assert isinstance(searching, Searching)  # noqa: S101  # `searching` lists no others
+        task_set = self.task_sets[tasks]
+        validation = list(tasks_of(task_set, "validation", MOST_TASKS))
+        if not validation:
+            raise UsageError(f"{method!r} searches on the validation split, and that of {tasks} has no tasks")
+        trial = BenchTrial(
+            validation,
+            self.config.search_calls,
+            self._make_env(tasks, "validation", sandbox),
+            lambda seed: self._executor(executor, seed),
+            in_flight,
+            self.folder / "trials.jsonl",
+            key,
+        )
+        self.found[key] = searching.search(trial, random.Random(f"search/{tasks}/{executor}"))
+        return self.found[key]
+
     def run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
         """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again."""
-        from mx_envs import domain_of
-
-        def make_env() -> Any:
-            return domain_of(self.task_set).raw_env(
-                tasks=self.task_set, split=check_split(self.config.split), sandbox=sandbox
-            )
-
+        for key in self.searching:
+            self.search(key, sandbox, in_flight)
+        outside = any(isinstance(method, ProgramMethod) for method in self.methods.values())
+        own = Programs(sandbox) if outside and self.programs is None else None
+        self.programs = self.programs or own
         appender = Appender(self.folder / "episodes.jsonl")
-        played = play(self._jobs(), make_env, in_flight)
+        unblock = self.programs.end_episodes if self.programs is not None else None
+        played = play(self._jobs(sandbox), _no_env, in_flight, unblock=unblock)
         try:
             for episode in played:
-                row = _row(episode)
+                task = self.task_sets[episode.key.tasks].find(episode.record.task)
+                row = row_of(episode, task, self.config, *where(sandbox, task.image))
                 appender.add(json.dumps(row, sort_keys=True))  # ASCII: models write lone surrogates too
                 outcome = outcome_of(row)
                 self.outcomes.append(outcome)
@@ -86,42 +145,87 @@ class Bench:
         finally:
             played.close()  # type: ignore[attr-defined]
             appender.close()
+            if own is not None:
+                own.close()
+                self.programs = None
+            self._makers.clear()
 
     def summary(self) -> list[MethodSummary]:
-        """The table as it stands."""
+        """The methods over all task sets and executors, as they stand."""
         return summarise(self.outcomes, self.config.methods)
 
+    def tables(self) -> list[Table]:
+        """A table for each task set and executor."""
+        return tables(self.outcomes, self.config.methods)
+
     def finish(self) -> list[MethodSummary]:
-        """Write results.jsonl and report.html from the episodes so far; the table."""
+        """Write the results, the tables and the report from the episodes so far; the overall table."""
         from mx_agents.report import write_report
 
-        rows = self.summary()
-        write_text(
-            self.folder / "results.jsonl",
-            "".join(json.dumps(row.as_dict()) + "\n" for row in rows),
-        )
+        used = versions()
+        with (self.folder / ".results.jsonl.part").open("w", encoding="utf-8") as file:
+            for row in last_rows(read_lines(self.folder / "episodes.jsonl")):
+                file.write(json.dumps(facts_of(row, used), sort_keys=True) + "\n")
+        (self.folder / ".results.jsonl.part").replace(self.folder / "results.jsonl")
+        made = self.tables()
+        texts = {"md": as_markdown(made), "csv": as_csv(made), "tex": as_latex(made)}
+        texts["json"] = as_json(made, pairs(self.outcomes, self.config.methods))
+        for ending, text in texts.items():
+            write_text(self.folder / f"summary.{ending}", text)
         write_report(self.folder)
-        return rows
+        return self.summary()
 
-    def _jobs(self) -> Iterator[Job[Cell]]:
-        done = {Cell(found.method, found.task, found.repetition) for found in self.outcomes}
-        for cell in self.config.cells(self.task_ids):
-            if cell not in done:
-                yield self._job(cell)
+    def _missing(self) -> Iterator[Cell]:
+        done = {
+            Cell(found.method, found.task, found.repetition, found.tasks, found.executor)
+            for found in self.outcomes
+        }
+        return (cell for cell in self.config.cells(self.task_ids) if cell not in done)
 
-    def _job(self, cell: Cell) -> Job[Cell]:
+    def _jobs(self, sandbox: Sandbox | Sandboxes) -> Iterator[Job[Cell]]:
+        return (self._job(cell, sandbox) for cell in self._missing())
+
+    def _job(self, cell: Cell, sandbox: Sandbox | Sandboxes) -> Job[Cell]:
         """The episode of a cell. Its seeds depend on task and repetition, not on the method: methods meet the same luck."""
         seed = seed_of(cell.task, cell.repetition)
-        method = self.methods[cell.method]
+        method = self.found.get((cell.method, cell.tasks, cell.executor)) or self.methods[cell.method]
         designer: Policy
         if isinstance(method, Method):
-            designer = MethodPolicy(method, self.task_set.find(cell.task), random.Random(f"method/{seed}"))
+            task = self.task_sets[cell.tasks].find(cell.task)
+            designer = MethodPolicy(method, task, random.Random(f"method/{seed}"))
         elif is_shared(cell.method):
+            assert not isinstance(method, Searching)  # noqa: S101  # searched by now
             designer = method
         else:
             designer = load_policy(cell.method, role="designer", seed=seed)
-        executor = self.shared_executor or load_policy(self.config.executor, seed=seed)
-        return Job(cell, cell.task, seed, designer, executor)
+        make_env = self._make_env(cell.tasks, check_split(self.config.split), sandbox, method)
+        return Job(cell, cell.task, seed, designer, self._executor(cell.executor, seed), make_env)
+
+    def _executor(self, spec: str, seed: int) -> Policy:
+        return self.shared_executors.get(spec) or load_policy(spec, seed=seed)
+
+    def _make_env(
+        self, tasks: str, split: Split, sandbox: Sandbox | Sandboxes, method: object = None
+    ) -> Callable[[], Any]:
+        """The one maker of environments for these tasks, so that environments are made once and used again."""
+        program = method.program if isinstance(method, ProgramMethod) else None
+        outside = isinstance(method, ProgramMethod)
+        key = (tasks, split, f"{outside} {program.name if program else ''}")
+
+        def make_env() -> Any:
+            from mx_envs import domain_of
+
+            task_set = self.task_sets[tasks]
+            play_in: Any = self.programs.sandbox_of(program) if outside and self.programs else sandbox
+            return domain_of(task_set).raw_env(
+                tasks=task_set, split=split, sandbox=play_in, grading_sandbox=sandbox
+            )
+
+        return self._makers.setdefault(key, make_env)
+
+
+def _no_env() -> Any:
+    raise RuntimeError("every job of a benchmark brings its own environment")
 
 
 def open_bench(
@@ -140,41 +244,48 @@ def open_bench(
     asked = kept or config
     if asked is None:
         raise UsageError("a new benchmark needs a configuration")
-    task_set = load_task_set(asked.tasks)
-    split = check_split(asked.split)
-    if kept is not None and kept.fingerprint != task_set.fingerprint:
+    task_sets = {name: load_task_set(name) for name in asked.task_sets}
+    fingerprint = ",".join(task_set.fingerprint for task_set in task_sets.values())
+    if kept is not None and kept.fingerprint != fingerprint:
         raise UsageError(
             f"the tasks of {asked.tasks} have changed since the run {str(folder)!r} began; start a new run"
         )
-    asked = replace(asked, fingerprint=task_set.fingerprint)
-    if asked.budget is not None:
-        task_set = BudgetedTasks(task_set, asked.budget)
+    asked = replace(asked, fingerprint=fingerprint)
+    if asked.budget is not None or asked.tokens is not None:
+        task_sets = {
+            name: BudgetedTasks(task_set, asked.budget, asked.tokens) for name, task_set in task_sets.items()
+        }
     methods = {name: load_method(name, seed=0) for name in asked.methods}
-    executor = load_policy(asked.executor, seed=0)
-    task_ids = [task.id for task in tasks_of(task_set, split, asked.episodes)]
-    if not task_ids:
-        raise UsageError(f"the split {asked.split!r} of {asked.tasks} has no tasks")
+    executors = {name: load_policy(name, seed=0) for name in asked.executors}
     played = read_outcomes(read_lines(folder / "episodes.jsonl")) if resume else []
-    outcomes = [
-        outcome for outcome in played if not outcome.failed
-    ]  # what the sandbox failed is played again
-    shared = executor if is_shared(asked.executor) else None
-    return Bench(asked, folder, task_set, task_ids, methods, shared, outcomes, resume)
+    return Bench(
+        asked,
+        folder,
+        task_sets,
+        _task_ids(asked, task_sets),
+        methods,
+        {name: executor for name, executor in executors.items() if is_shared(name)},
+        [outcome for outcome in played if not outcome.failed],  # what the sandbox failed is played again
+        resume,
+    )
 
 
-def _check_same(kept: BenchConfig, expected: dict[str, Any], where: str) -> None:
+def _task_ids(config: BenchConfig, task_sets: dict[str, TaskSet]) -> dict[str, list[str]]:
+    split = check_split(config.split)
+    ids = {
+        name: [task.id for task in tasks_of(task_set, split, config.episodes)]
+        for name, task_set in task_sets.items()
+    }
+    for name, found in ids.items():
+        if not found:
+            raise UsageError(f"the split {config.split!r} of {name} has no tasks")
+    return ids
+
+
+def _check_same(kept: BenchConfig, expected: dict[str, Any], path: str) -> None:
     before = kept.as_dict()
     for name, now in expected.items():
         if name != "fingerprint" and before[name] != (list(now) if isinstance(now, tuple) else now):
             raise UsageError(
-                f"{where} has {name} {before[name]!r}, not {now!r}; resume without it, or start a new run"
+                f"{path} has {name} {before[name]!r}, not {now!r}; resume without it, or start a new run"
             )
-
-
-def _row(played: Played[Cell]) -> dict[str, Any]:
-    return {
-        "method": played.key.method,
-        "repetition": played.key.repetition,
-        "seconds": round(played.seconds, 4),
-        "episode": played.record.as_dict(),
-    }

@@ -1,13 +1,14 @@
-"""From episodes to the table: means over tasks with intervals, and differences to the best method."""
+"""From episodes to tables: means over tasks with intervals, differences between methods, by task set, executor and difficulty."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
-from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference
+from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference, paired_p
 
 HANDED_IN = ("submitted", "finished")
 INFRASTRUCTURE = ("sandbox died", "grading failed")
@@ -15,7 +16,7 @@ INFRASTRUCTURE = ("sandbox died", "grading failed")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the table needs of an episode.
+    """What the tables need of an episode.
 
     ``invalid``: the design did not parse, crashed or ran into a limit. ``abstained``: it ended by itself and handed in nothing.
     They score what they score, 0 as a rule, and stay in the denominator. ``failed``: the sandbox or the grader failed;
@@ -34,6 +35,18 @@ class Outcome:
     failed: bool
     stop: str
     label: str
+    tasks: str = ""
+    executor: str = ""
+    difficulty: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float | None = None
+    seconds: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        """What is resampled: the task, within its set."""
+        return f"{self.tasks}/{self.task}" if self.tasks else self.task
 
 
 def outcome_of(row: Mapping[str, Any]) -> Outcome:
@@ -45,6 +58,7 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
     handed_in = bool(
         submission["answer"].strip() or submission["files"] or submission.get("removed") or acted
     )
+    cost = row.get("cost") or {}
     return Outcome(
         method=row["method"],
         task=episode["task"],
@@ -58,13 +72,30 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
         failed=stop in INFRASTRUCTURE,
         stop=stop,
         label=episode["label"],
+        tasks=row.get("tasks", ""),
+        executor=row.get("executor", ""),
+        difficulty=int(row.get("difficulty", 0)),
+        tokens_in=int(cost.get("in", 0)),
+        tokens_out=int(cost.get("out", 0)),
+        money=cost.get("money"),
+        seconds=float(row.get("seconds", 0.0)),
+    )
+
+
+def cell_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Which episode of the comparison a row is."""
+    return (
+        row["method"],
+        row["episode"]["task"],
+        row["repetition"],
+        row.get("tasks", ""),
+        row.get("executor", ""),
     )
 
 
 def last_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for each episode: the last, because an episode that the sandbox failed is played again when a run goes on."""
-    by_cell = {(row["method"], row["episode"]["task"], row["repetition"]): row for row in rows}
-    return list(by_cell.values())
+    return list({cell_of(row): row for row in rows}.values())
 
 
 def read_outcomes(rows: Iterable[dict[str, Any]]) -> list[Outcome]:
@@ -74,9 +105,12 @@ def read_outcomes(rows: Iterable[dict[str, Any]]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
-    """A method's row of the table, over the episodes that have a verdict; ``failed`` counts the others.
+    """A method's row of a table, over the episodes that have a verdict; ``failed`` counts the others.
 
-    ``behind`` is its paired difference in success to the best method, None for the best itself."""
+    ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference;
+    None for the best itself. Tokens, ``money`` (None without prices) and ``seconds`` are means per episode; seconds are the
+    environment's, without the policies.
+    """
 
     method: str
     episodes: int
@@ -89,10 +123,25 @@ class MethodSummary:
     tampered: int
     failed: int
     behind: Interval | None
+    p: float | None = None
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+    money: float | None = None
+    seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for results.jsonl."""
+        """Plain values for files."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The methods on one task set with one executor; ``by_difficulty`` has each method's mean success at each difficulty."""
+
+    tasks: str
+    executor: str
+    rows: list[MethodSummary]
+    by_difficulty: dict[int, dict[str, float]]
 
 
 def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSummary]:
@@ -113,6 +162,42 @@ def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSum
     return [_summary(name, played[name], failed[name], None if name == order[0] else best) for name in order]
 
 
+def tables(outcomes: list[Outcome], methods: Iterable[str]) -> list[Table]:
+    """A table for each task set and executor, in order of appearance."""
+    names = list(methods)
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((outcome.tasks, outcome.executor), []).append(outcome)
+    return [
+        Table(tasks, executor, summarise(rows, names), by_difficulty(rows, names))
+        for (tasks, executor), rows in groups.items()
+    ]
+
+
+def by_difficulty(outcomes: list[Outcome], methods: Iterable[str]) -> dict[int, dict[str, float]]:
+    """Mean success of each method at each difficulty, the easiest first."""
+    names = list(methods)
+    outcomes = [outcome for outcome in outcomes if not outcome.failed]
+    found: dict[int, dict[str, float]] = {}
+    for difficulty in sorted({outcome.difficulty for outcome in outcomes}):
+        at = {name: [o for o in outcomes if (o.difficulty, o.method) == (difficulty, name)] for name in names}
+        found[difficulty] = {name: _mean(rows, "success") for name, rows in at.items() if rows}
+    return found
+
+
+def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any]]:
+    """Every two methods side by side: the difference in success a - b over the tasks that both met, its interval and p."""
+    graded = [outcome for outcome in outcomes if not outcome.failed]
+    by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
+    success = {name: _by_task(rows, "success") for name, rows in by_method.items() if rows}
+    found = []
+    for a, b in combinations(success, 2):
+        if not set(success[a]).isdisjoint(success[b]):
+            difference = paired_difference(success[a], success[b])
+            found.append({"a": a, "b": b, **asdict(difference), "p": paired_p(success[a], success[b])})
+    return found
+
+
 def _summary(
     name: str, rows: list[Outcome], failed: int, best: dict[str, list[float]] | None
 ) -> MethodSummary:
@@ -120,25 +205,33 @@ def _summary(
         return mean_interval(_by_task(rows, field), bounds=bounds)
 
     success = _by_task(rows, "success")
+    bounded = (0.0, 1.0) if all(row.score >= 0 for row in rows) else None
     comparable = best is not None and any(task in best for task in success)
+    prices = [row.money for row in rows if row.money is not None]
     return MethodSummary(
         method=name,
         episodes=len(rows),
         tasks=len(success),
         success=interval("success"),
-        score=interval("score"),
+        score=interval("score", bounded),
         calls=interval("calls", None),
         invalid=interval("invalid"),
         abstained=interval("abstained"),
         tampered=sum(row.tampered for row in rows),
         failed=failed,
         behind=paired_difference(success, best) if best is not None and comparable else None,
+        p=paired_p(success, best) if best is not None and comparable else None,
+        tokens_in=sum(row.tokens_in for row in rows) / len(rows),
+        tokens_out=sum(row.tokens_out for row in rows) / len(rows),
+        money=sum(prices) / len(prices) if prices else None,
+        seconds=sum(row.seconds for row in rows) / len(rows),
     )
 
 
 def _by_task(rows: list[Outcome], field: str) -> dict[str, list[float]]:
-    return group_by_task((row.task, float(getattr(row, field))) for row in rows)
+    return group_by_task((row.unit, float(getattr(row, field))) for row in rows)
 
 
 def _mean(rows: list[Outcome], field: str) -> float:
-    return mean_interval(_by_task(rows, field)).mean if len(rows) > 1 else float(getattr(rows[0], field))
+    grouped = _by_task(rows, field).values()
+    return sum(sum(values) / len(values) for values in grouped) / len(grouped)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mx_agents.cli.trading import app as trading_app
+
 app = typer.Typer(
     name="mx",
     help="Environments in which a designer writes multi-agent programs, executors play their roles, and both can learn.",
@@ -23,6 +25,7 @@ sandbox_app = typer.Typer(
 )
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(trading_app, name="trading")
 
 METHODS = "single,vote,reflect,debate,split"
 DESIGNER_HELP = "Who designs: a method (single, vote, reflect, debate, split, best_of), scripted, human, hf:PATH, FILE.py:NAME, ..."
@@ -70,13 +73,20 @@ def bench(
     methods: Annotated[
         str, typer.Option(help="Methods, separated by commas; your own: FILE.py:NAME.")
     ] = METHODS,
-    tasks: Annotated[str, typer.Option(help="A task set.")] = "software:micro",
+    tasks: Annotated[str, typer.Option(help="Task sets, separated by commas.")] = "software:micro",
     split: Split = "test",
-    episodes: Annotated[int, typer.Option(help="Number of tasks.")] = 50,
+    episodes: Annotated[int, typer.Option(help="Number of tasks of each set.")] = 50,
     seeds: Annotated[int, typer.Option(help="How often each method plays each task.")] = 1,
-    executor: Annotated[str, typer.Option(help=EXECUTOR_HELP)] = "scripted",
+    executor: Annotated[str, typer.Option(help=f"Separated by commas. {EXECUTOR_HELP}")] = "scripted",
     budget: Annotated[
         int | None, typer.Option(help="Executor calls per episode; without it, each task's own.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens per episode; without it, no limit.")] = None,
+    search_calls: Annotated[
+        int, typer.Option(help="Executor calls that a searching method may use on the validation split.")
+    ] = 200,
+    prices: Annotated[
+        Path | None, typer.Option(help="YAML: EXECUTOR: [IN, OUT], money per million tokens.")
     ] = None,
     sandbox: Sandbox = "auto",
     run: Annotated[
@@ -86,20 +96,91 @@ def bench(
     in_flight: Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")] = 8,
 ) -> None:
     """Compare methods on the same tasks, executor, budget and seeds; print means with 95 % intervals."""
+    from mx_agents.bench.config import read_prices, words_of
     from mx_agents.cli.bench import run as run_bench
 
     given = _given(context)
     options = {
-        "methods": tuple(name.strip() for name in methods.split(",") if name.strip()),
+        "methods": words_of(methods),
         "tasks": tasks,
         "split": split,
         "episodes": episodes,
         "seeds": seeds,
         "executor": executor,
         "budget": budget,
+        "tokens": tokens,
+        "search_calls": search_calls,
+        "prices": read_prices(prices) if prices else {},
         "sandbox": sandbox,
     }
     raise typer.Exit(run_bench(options, given, run, resume=resume, in_flight=in_flight))
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    tasks: Annotated[str, typer.Option(help="Task sets, separated by commas.")] = "software:micro",
+    split: Split = "test",
+    episodes: Annotated[int, typer.Option(help="Number of tasks of each set.")] = 1,
+    seeds: Annotated[int, typer.Option(help="How often each task is played.")] = 1,
+    executor: Annotated[str, typer.Option(help=EXECUTOR_HELP)] = "scripted",
+    budget: Annotated[
+        int | None, typer.Option(help="Executor calls per episode; without it, each task's own.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens per episode; without it, no limit.")] = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
+    key: Annotated[
+        str | None, typer.Option(help="The key that plays one episode after another; random without it.")
+    ] = None,
+    sandbox: Sandbox = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="The run's folder; without it, a new one in runs/.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    in_flight: Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")] = 8,
+) -> None:
+    """Serve episodes to any program that speaks OpenAI's API: each of its completions is an executor's step."""
+    from mx_agents.cli.bench import serve as serve_bench
+
+    options = {
+        "methods": ("external",),
+        "tasks": tasks,
+        "split": split,
+        "episodes": episodes,
+        "seeds": seeds,
+        "executor": executor,
+        "budget": budget,
+        "tokens": tokens,
+        "sandbox": sandbox,
+    }
+    given = _given(context)
+    code = serve_bench(options, given, run, resume=resume, in_flight=in_flight, host=host, port=port, key=key)
+    raise typer.Exit(code)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a benchmark run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another one.")],
+) -> None:
+    """Say where two benchmark runs differ: configuration, versions, success by method, and tasks that went another way."""
+    from mx_agents.cli.compare import run as run_compare
+
+    raise typer.Exit(run_compare(first, second))
+
+
+@app.command()
+def replay(
+    episode: Annotated[
+        str, typer.Argument(metavar="EPISODE", help="RUN/episodes.jsonl, with :N for its Nth line (1).")
+    ],
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Run a recorded episode again, with the recorded answers, and say where it differs; exit code 1 when it does."""
+    from mx_agents.cli.replay import run as run_replay
+
+    raise typer.Exit(run_replay(episode, sandbox))
 
 
 @app.command()
@@ -210,6 +291,27 @@ def sandbox_shell(
     raise typer.Exit(shell(image, sandbox))
 
 
+@sandbox_app.command("test")
+def sandbox_test(
+    backend: Annotated[
+        str | None, typer.Option(help="docker or bubblewrap; without it, both where they work.")
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="processes, resources, leaks, escapes or files; may be repeated. Without it, all."),
+    ] = None,
+    image: Annotated[str, typer.Option(help="The image that the jobs run in, for Docker.")] = "python",
+    details: Annotated[
+        bool, typer.Option("--details", help="List the attacks that were stopped too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+) -> None:
+    """Attack the sandboxes of this machine and tell what got through; exit code 1 when anything did."""
+    from mx_agents.cli.sandbox_test import run
+
+    raise typer.Exit(run(backend, family, image, details=details, as_json=as_json))
+
+
 @sandbox_app.command("prune")
 def sandbox_prune() -> None:
     """Remove containers that a killed program left behind, and images that are out of date."""
@@ -234,9 +336,11 @@ def _is_users(error: Exception) -> bool:
     from mx_agents.errors import PolicyError, UsageError
     from mx_sandboxes import SandboxUnavailableError
     from mx_tasks import TaskNotFoundError, TaskSetError
+    from mx_tasks.trading.errors import TradingError
 
     return isinstance(
-        error, UsageError | PolicyError | TaskSetError | TaskNotFoundError | SandboxUnavailableError
+        error,
+        UsageError | PolicyError | TaskSetError | TaskNotFoundError | TradingError | SandboxUnavailableError,
     )
 
 

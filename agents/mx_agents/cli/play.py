@@ -15,9 +15,11 @@ from rich.text import Text
 
 from mx_agents.cli.console import console, open_backend
 from mx_agents.cli.tasks import task_panel
-from mx_agents.methods import Method, MethodPolicy, load_method
+from mx_agents.errors import UsageError
+from mx_agents.methods import Method, MethodPolicy, Searching, load_method
 from mx_agents.policies import load_policy
 from mx_agents.policy import Policy
+from mx_agents.programs import ProgramMethod
 from mx_agents.terminal import shortened, visible
 from mx_envs import EpisodeRecord, Message, Observation
 from mx_tasks import Task, TaskSet, check_split, load_task_set
@@ -63,7 +65,11 @@ def _choose(task_set: TaskSet, split: Any, seed: int) -> Task:
 def _designer(spec: str, task: Task, seed: int) -> Policy:
     method = load_method(spec, seed=seed)
     if isinstance(method, Method):
+        if isinstance(method, ProgramMethod):
+            raise UsageError(f"{spec!r} plays at an endpoint; use mx serve or mx bench")
         return MethodPolicy(method, task, random.Random(f"method/{seed}"))
+    if isinstance(method, Searching):
+        raise UsageError(f"{spec!r} searches before it plays; use mx bench")
     return method
 
 

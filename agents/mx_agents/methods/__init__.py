@@ -7,5 +7,15 @@ designer's observation and its answer is the design.
 from mx_agents.methods.fixed import FIXED_METHODS, FixedMethod
 from mx_agents.methods.loading import load_method
 from mx_agents.methods.method import Method, MethodPolicy
+from mx_agents.methods.search import ArchiveSearch, Searching, Trial
 
-__all__ = ["FIXED_METHODS", "FixedMethod", "Method", "MethodPolicy", "load_method"]
+__all__ = [
+    "FIXED_METHODS",
+    "ArchiveSearch",
+    "FixedMethod",
+    "Method",
+    "MethodPolicy",
+    "Searching",
+    "Trial",
+    "load_method",
+]

@@ -10,12 +10,18 @@ from typing import Any
 from mx_agents.errors import UsageError, unknown
 from mx_agents.methods.fixed import FIXED_METHODS
 from mx_agents.methods.method import Method
+from mx_agents.methods.search import ArchiveSearch, Searching
 from mx_agents.policies.loading import build, load_attribute, load_policy
 from mx_agents.policy import Policy
+from mx_agents.programs import Program, ProgramMethod
 from mx_tasks import Task
 
 DESIGNER_KINDS = ("scripted", "random", "human")
 DESIGNER_PREFIXES = ("replay:", "openai:", "hf:")
+MORE = (
+    f"; or program:COMMAND, search:POLICY; or a designer ({', '.join(DESIGNER_KINDS)}, hf:PATH, openai:MODEL@URL), "
+    "or your own: FILE.py:NAME"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +40,35 @@ class FunctionMethod:
         return design
 
 
-def load_method(spec: str, *, seed: int = 0) -> Method | Policy:
-    """The method that a spec names: a fixed one, ``FILE.py:NAME``, ``MODULE:NAME``, or a policy as the designer. Raises UsageError.
+def load_method(spec: str, *, seed: int = 0) -> Method | Policy | Searching:
+    """The method that a spec names. Raises UsageError.
+
+    A fixed one by its name; ``search``, or ``search:POLICY`` with a designer that proposes; ``program:COMMAND`` or ``external``, a
+    program at the endpoint; ``FILE.py:NAME`` or ``MODULE:NAME``; or a policy as the designer.
 
     In a file, NAME is an object with ``design(task, rng)`` or ``act(observations)``, a class or a function that makes one when it
     is called with nothing (or ``seed``), or itself the function of task and rng.
     """
     if spec in FIXED_METHODS:
         return FIXED_METHODS[spec]
+    if spec == "external":
+        return ProgramMethod()
     if spec in DESIGNER_KINDS or spec.startswith(DESIGNER_PREFIXES):
         return load_policy(spec, role="designer", seed=seed)
-    if ":" not in spec:
-        more = f"; or a designer ({', '.join(DESIGNER_KINDS)}, hf:PATH, openai:MODEL@URL), or your own: FILE.py:NAME"
-        raise unknown("method", spec, FIXED_METHODS, more)
+    kind, colon, rest = spec.partition(":")
+    if kind == "search":
+        return ArchiveSearch(load_policy(rest, role="designer", seed=seed) if colon else None)
+    if kind == "program" and colon:
+        return ProgramMethod(Program.from_text(rest))
+    if not colon:
+        raise unknown("method", spec, (*FIXED_METHODS, "search", "external"), MORE)
     return as_method(build(load_attribute(spec, "method"), seed=seed, role="designer"), spec)
 
 
-def as_method(made: Any, spec: str) -> Method | Policy:
+def as_method(made: Any, spec: str) -> Method | Policy | Searching:
     """What a user's file holds, as a method. Raises UsageError."""
-    if callable(getattr(made, "design", None)) or callable(getattr(made, "act", None)):
-        method: Method | Policy = made
+    if any(callable(getattr(made, name, None)) for name in ("design", "act", "search")):
+        method: Method | Policy | Searching = made
         return method
     if isinstance(made, str):
         return FunctionMethod(lambda task, rng: made)  # noqa: ARG005  # a constant design

@@ -6,6 +6,7 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     Message = dict[str, str]
@@ -120,7 +121,7 @@ def tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // 4)
 
 
-def prompt_tokens(messages: list[Message]) -> int:
+def prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
     """Tokens of a conversation: its texts and 4 a message."""
     return sum(4 + tokens(message["content"]) for message in messages)
 

@@ -69,6 +69,9 @@ class Desk:
         self.ended: Optional[tuple[int, str]] = None
         """The exit code of a program that is known to be over, and the end of what it printed to stderr."""
         self.tools_used = 0
+        self.service_call: Optional[dict[str, Any]] = None
+        """A call of the task's service that waits for its reply."""
+        self._service_reply: Optional[dict[str, Any]] = None
         self.conversations: dict[str, list[Message]] = {}
         self._condition = threading.Condition()
         self._waiting: list[Call] = []
@@ -126,6 +129,18 @@ class Desk:
                 self.submission = answer
             self._condition.notify_all()
 
+    def serve(self, service: str, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call the task's service on the host: ``{"result": ...}`` or ``{"error": ...}``. One at a time. Raises Closed."""
+        with self._tool_turn, self._condition:
+            self._service_reply = None
+            self.service_call = {"op": "call", "service": service, "method": method, "arguments": arguments}
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._service_reply is not None or self.closed)
+            self.service_call = None
+            if self._service_reply is None:
+                raise Closed(self.closed)
+            return self._service_reply
+
     def exited(self, code: int, printed: str, errors: str) -> None:
         """The program is over. What it printed is its answer where it used no other way to hand one in."""
         with self._condition:
@@ -147,7 +162,13 @@ class Desk:
             return taken
 
     def _something(self) -> bool:
-        return bool(self._waiting or self.submission is not None or self.closed or self.ended is not None)
+        return bool(
+            self._waiting
+            or self.submission is not None
+            or self.closed
+            or self.ended is not None
+            or self.service_call
+        )
 
     def give(self, call: Call, answers: list[Optional[str]]) -> None:
         """Answer a call."""
@@ -155,6 +176,12 @@ class Desk:
         with self._condition:
             self._taken = [other for other in self._taken if other is not call]
         call.over.set()
+
+    def reply(self, reply: dict[str, Any]) -> None:
+        """Answer the call of a service."""
+        with self._condition:
+            self.service_call, self._service_reply = None, reply
+            self._condition.notify_all()
 
     def close(self, why: str) -> None:
         """End the episode: calls without an answer and all later ones are refused."""

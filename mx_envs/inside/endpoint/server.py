@@ -166,6 +166,9 @@ class _Connection(BaseHTTPRequestHandler):
             return self._submit(desk)
         if path.startswith("/mx/tools/"):
             return self._json({"result": desk.use(path[len("/mx/tools/") :], self._object())})
+        if path.startswith("/mx/services/"):
+            service, _, method = path[len("/mx/services/") :].partition("/")
+            return self._json(desk.serve(service, method, self._object()))
         if path == "/mcp":
             answer = mcp.answer(desk, json.loads(self.body or b"null"))
             return self._json(answer) if answer is not None else self._reply(202, b"")

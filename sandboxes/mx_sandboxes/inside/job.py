@@ -36,7 +36,7 @@ def set_limits(limits: dict[str, Any], spare_processes: int) -> None:
     )  # address space; what is resident is watched by the keeper
     processes = limits["pids"] + spare_processes
     for kind, soft, hard in (
-        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CORE, 1, 1),  # 0 would still give a dump to a host whose core_pattern is a program
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_AS, memory, memory),
         (resource.RLIMIT_FSIZE, limits["file_bytes"], limits["file_bytes"]),
@@ -44,6 +44,9 @@ def set_limits(limits: dict[str, Any], spare_processes: int) -> None:
         (resource.RLIMIT_NPROC, processes, processes),
         (resource.RLIMIT_MEMLOCK, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
+        (resource.RLIMIT_SIGPENDING, 4 * processes, 4 * processes),
+        (resource.RLIMIT_RTPRIO, 0, 0),
+        (resource.RLIMIT_NICE, 0, 0),
     ):
         ceiling = resource.getrlimit(kind)[1]
         if ceiling != resource.RLIM_INFINITY:

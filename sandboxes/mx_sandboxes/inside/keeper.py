@@ -13,12 +13,12 @@ import time
 import traceback
 from typing import Any
 
-from mx_sandboxes.inside import job, kernel
-from mx_sandboxes.inside.workspace import acting_as, isolate, read_file, wipe, write_files
+from mx_sandboxes.inside import job, kernel, usage
+from mx_sandboxes.inside.workspace import acting_as, isolate, read_files, wipe, write_files
 
 HIGH_WATER = 1 << 20
 PENDING_LIMIT = 64 << 20
-FIRST_LOOK_S, OFTEN_S, SELDOM_S = 0.05, 0.1, 0.4
+FIRST_LOOK_S, BRIEF_S, OFTEN_S, SELDOM_S = 0.05, 0.02, 0.1, 0.4
 LAST_WORDS_S = 1.0
 
 
@@ -65,6 +65,7 @@ class Keeper:
         self.to_job, self.to_host, self.incoming = bytearray(), bytearray(), bytearray()
         self.sample_at, self.interval = self.started + FIRST_LOOK_S, FIRST_LOOK_S
         self.last_cpu, self.peak, self.ooms = 0.0, 0, oom_kills()
+        self.meter = usage.Meter(("1", str(os.getpid())), self.limits["memory_bytes"])
         self.names: list[str] | None = None if request["session"] else request["collect"]
         self.wakeup = -1
         self.poll = select.poll()
@@ -252,33 +253,19 @@ class Keeper:
         if self.deadline is not None and now >= self.deadline:
             self.end(self.overdue)
         elif now >= self.sample_at:
-            cpu, memory = self.usage()
-            self.interval = OFTEN_S if cpu > self.last_cpu else min(SELDOM_S, self.interval * 2)
+            cpu, memory = self.meter.read()
+            quiet = cpu <= self.last_cpu
+            self.interval = min(SELDOM_S, self.interval * 2) if quiet else OFTEN_S
+            if (
+                self.meter.changed
+            ):  # short-lived processes are seen only by looking often, for 5 % of the time at most
+                self.interval = min(self.interval, max(BRIEF_S, 20 * (time.monotonic() - now)))
             self.last_cpu, self.peak = cpu, max(self.peak, memory)
             if cpu > self.limits["cpu_s"]:
                 self.end("cpu time")
             elif memory > self.limits["memory_bytes"]:
                 self.end("memory")
             self.sample_at = time.monotonic() + self.interval
-
-    def usage(self) -> tuple[float, int]:
-        """CPU seconds and private resident bytes of all the job's processes."""
-        ticks = pages = 0
-        mine = ("1", str(os.getpid()))
-        for name in os.listdir("/proc"):
-            if not name.isdigit() or name in mine:
-                continue
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    ticks += sum(map(int, file.read().rpartition(b")")[2].split()[11:15]))
-                with open(f"/proc/{name}/statm", "rb") as file:
-                    fields = file.read().split()
-            except OSError:  # it has just ended
-                continue
-            pages += int(fields[1]) - int(fields[2])
-        done = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = done.ru_utime + done.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
-        return seconds, pages * resource.getpagesize()
 
     def end(self, reason: str) -> None:
         """Let the job end for this reason, unless there was one before."""
@@ -349,8 +336,7 @@ class Keeper:
         """Send the verdict with the output and the files that were asked for."""
         assert self.names is not None
         with acting_as(self.uid):
-            found = [(name, read_file(name, self.limits["file_bytes"])) for name in self.names]
-        files = [(name, data) for name, data in found if data is not None]
+            files = read_files(self.names, self.limits["file_bytes"], self.limits["workspace_bytes"])
         blobs = [*(bytes(data) for data in self.captured.values()), *(data for _, data in files)]
         ended["output"] = [len(data) for data in self.captured.values()]
         ended["files"] = [(name, len(data)) for name, data in files]

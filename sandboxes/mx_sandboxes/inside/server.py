@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import re  # noqa: F401  most jobs import it: they find it loaded
+import signal
 import sys
 from typing import Any
 
@@ -67,6 +68,7 @@ def main() -> int:
     os.dup2(null, 1)
     os.close(null)
     kernel.call("prctl", kernel.PR_SET_DUMPABLE, 0, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 gets what it has a handler for, from a job too
     if config["uids"] is not None:
         config["uids"] = fit_uids(*config["uids"])
     sys.path[:] = [place for place in sys.path if place and not place.startswith("/mx")]

@@ -87,6 +87,17 @@ def read_file(name: str, limit: int) -> bytes | None:
             os.close(fd)
 
 
+def read_files(names: list[str], limit: int, total: int) -> list[tuple[str, bytes]]:
+    """Those of the named files that may come out, together no more than the workspace can hold: sparse files would be."""
+    files = []
+    for name in names:
+        data = read_file(name, min(limit, total))
+        if data is not None:
+            files.append((name, data))
+            total -= len(data)
+    return files
+
+
 def wipe() -> None:
     """Empty the writable folders, as the user id that filled them, whatever modes and depths it left."""
     for place in WRITABLE:

@@ -42,12 +42,12 @@ class Market:
     @property
     def assets(self) -> int:
         """Number of assets."""
-        return len(self.bars.symbols)
+        return int(self.before.shape[1])
 
     @property
     def last(self) -> int:
         """The row of the last bar."""
-        return self.bars.count - 1
+        return len(self.before) - 1
 
 
 def make_market(

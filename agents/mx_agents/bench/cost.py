@@ -1,0 +1,34 @@
+"""What episodes cost, counted alike for every executor: calls, tokens in and out by agent, money, wall time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
+
+PER_PRICE = 1_000_000
+
+
+def tokens_by_agent(turns: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """Calls, tokens in and tokens out of each role, from an episode's turns.
+
+    A token is a quarter of UTF-8's bytes here, whatever the model: figures of different executors can be compared, and no tokenizer
+    is needed. What an endpoint counted itself is in the executor's own usage.
+    """
+    spent: dict[str, list[int]] = {}
+    for turn in turns:
+        row = spent.setdefault(turn["name"], [0, 0, 0])
+        row[0] += 1
+        row[1] += prompt_tokens(turn["messages"])
+        row[2] += tokens(turn["answer"])
+    return spent
+
+
+def money(
+    prices: Mapping[str, tuple[float, float]], executor: str, inward: int, outward: int
+) -> float | None:
+    """The price of so many tokens; None for an executor without a price."""
+    if executor not in prices:
+        return None
+    return (inward * prices[executor][0] + outward * prices[executor][1]) / PER_PRICE

@@ -1,0 +1,161 @@
+"""``mx sandbox test``: the attacks on this machine's sandboxes, one after the other, with their verdicts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from mx_agents.cli.console import console
+from mx_agents.errors import UsageError
+from mx_sandboxes import SandboxUnavailableError
+from mx_sandboxes.abuse import FAMILIES, Outcome, Verdict, run_suite, select
+from mx_sandboxes.opening import BACKENDS
+
+MARKS = {
+    Outcome.STOPPED: ("✓", "green"),
+    Outcome.GOT_THROUGH: ("✗", "bold red"),
+    Outcome.NOT_ENFORCEABLE: ("!", "yellow"),
+}
+
+
+@dataclass
+class Result:
+    """What came of one backend; ``missing`` says why it does not work here."""
+
+    backend: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds: float = 0.0
+    missing: str = ""
+
+
+def run(backend: str | None, families: list[str] | None, image: str, *, details: bool, as_json: bool) -> int:
+    """Play the attacks and print the verdicts; 1 when one got through or no backend works, else 0.
+
+    Raises UsageError for an unknown name, SandboxUnavailableError when the one backend that was asked for does not work here.
+    """
+    results = _play_all(
+        [backend] if backend else list(BACKENDS), families, image, quiet=as_json, required=bool(backend)
+    )
+    if as_json:
+        json.dump([as_data(result) for result in results], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        screen = console()
+        for result in results:
+            show(screen, result, details=details)
+    bad = any(verdict.outcome is Outcome.GOT_THROUGH for result in results for verdict in result.verdicts)
+    return int(bad or all(result.missing for result in results))
+
+
+def _play_all(
+    backends: Sequence[str], families: Iterable[str] | None, image: str, *, quiet: bool, required: bool
+) -> list[Result]:
+    for name in backends:
+        if name not in BACKENDS:
+            raise UsageError(f"unknown sandbox backend {name!r} (there are {', '.join(BACKENDS)})")
+    try:
+        count = len(select(families))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        return [_play(progress, name, families, image, count, required=required) for name in backends]
+
+
+def _play(
+    progress: Progress,
+    backend: str,
+    families: Iterable[str] | None,
+    image: str,
+    count: int,
+    *,
+    required: bool,
+) -> Result:
+    result, start = Result(backend), time.monotonic()
+    bar = progress.add_task(backend, total=count)
+    try:
+        for verdict in run_suite(backend, image, families=families):
+            result.verdicts.append(verdict)
+            progress.update(bar, advance=1, description=f"{backend}: {verdict.case.name}")
+    except SandboxUnavailableError as error:
+        if required:
+            raise
+        result.missing = str(error)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def show(screen: Console, result: Result, *, details: bool) -> None:
+    """Print one backend's verdicts: a line for each family, and one for each attack that was not stopped."""
+    if result.missing:
+        screen.print(
+            Text(f"{result.backend}: not tried, it does not work here ({result.missing})\n", style="yellow")
+        )
+        return
+    table = Table(title=f"Attacks on {result.backend}", title_justify="left")
+    for name in ("", "Attack", "Verdict", "Why, or what it was after"):
+        table.add_column(name, overflow="fold")
+    for family in FAMILIES:
+        verdicts = [verdict for verdict in result.verdicts if verdict.family == family]
+        if verdicts:
+            _add_family(table, family, verdicts, details=details)
+    screen.print(table)
+    counts = Counter(verdict.outcome for verdict in result.verdicts)
+    words = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    bad = counts[Outcome.GOT_THROUGH] > 0
+    screen.print(
+        Text(
+            f"{result.backend}: {words} in {result.seconds:.0f} s\n",
+            style="bold red" if bad else "bold green",
+        )
+    )
+
+
+def _add_family(table: Table, family: str, verdicts: list[Verdict], *, details: bool) -> None:
+    stopped = sum(verdict.outcome is Outcome.STOPPED for verdict in verdicts)
+    mark = Text("✓", style="green") if stopped == len(verdicts) else Text("✗", style="red")
+    table.add_row(mark, Text(family, style="bold"), f"{stopped} of {len(verdicts)} stopped", "")
+    for verdict in verdicts:
+        if details or verdict.outcome is not Outcome.STOPPED:
+            sign, style = MARKS[verdict.outcome]
+            why = verdict.why or verdict.case.aim
+            table.add_row(
+                Text(sign, style=style),
+                f"  {verdict.case.name}",
+                Text(verdict.outcome.value, style=style),
+                Text(why),
+            )
+    table.add_section()
+
+
+def as_data(result: Result) -> dict[str, Any]:
+    """One backend's verdicts as plain data."""
+    return {
+        "backend": result.backend,
+        "available": not result.missing,
+        "why_not": result.missing,
+        "seconds": round(result.seconds, 3),
+        "attacks": [
+            {
+                "family": verdict.family,
+                "name": verdict.case.name,
+                "aim": verdict.case.aim,
+                "verdict": verdict.outcome.value,
+                "why": verdict.why,
+                "seconds": round(verdict.seconds, 3),
+            }
+            for verdict in result.verdicts
+        ],
+    }

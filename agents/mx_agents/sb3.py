@@ -1,0 +1,133 @@
+"""Stable-Baselines3 on the numeric market: a native ``VecEnv``, and PPO against a world's known optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from mx_envs.portfolio_vector import PortfolioVectorEnv
+from mx_tasks.trading.bars import Array
+from mx_tasks.trading.evaluation import Reached, evaluate
+from mx_tasks.trading.worlds import load_world
+
+REWARD_SCALE = 100.0
+"""Learners like rewards of about 1; a bar's log growth is about 0.01."""
+ENVS = 16
+
+
+class PortfolioVecEnv(VecEnv):
+    """Many portfolios as one SB3 environment; the arguments are those of ``PortfolioVectorEnv``.
+
+    ``reward_scale`` multiplies the rewards.
+    """
+
+    def __init__(self, num_envs: int = ENVS, *, reward_scale: float = 1.0, **options: Any) -> None:
+        self.env = PortfolioVectorEnv(num_envs, **options)
+        self.reward_scale = reward_scale
+        self._actions: Any = None
+        super().__init__(num_envs, self.env.single_observation_space, self.env.single_action_space)
+
+    def reset(self) -> NDArray[np.float32]:
+        """Begin an episode in each, with the seeds of the last ``seed`` call."""
+        given = [seed for seed in self._seeds if seed is not None]
+        seen, _ = self.env.reset(seed=self._seeds if given else None)
+        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self._reset_seeds()
+        self._reset_options()
+        return seen
+
+    def step_async(self, actions: Any) -> None:
+        """Take the actions."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[NDArray[np.float32], Array, NDArray[np.bool_], list[dict[str, Any]]]:
+        """One bar on in each."""
+        seen, rewards, ruined, ended, info = self.env.step(self._actions)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        done = ruined | ended
+        for place in np.flatnonzero(done):
+            infos[place]["terminal_observation"] = info["final_obs"][place]
+            infos[place]["TimeLimit.truncated"] = bool(ended[place])
+        for place in np.flatnonzero(info["fault"]) if "fault" in info else ():
+            infos[place]["fault"] = True
+        return seen, (rewards * self.reward_scale).astype(np.float32), done, infos
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The same attribute for each."""
+        return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:  # noqa: ARG002  # they share it
+        """Set an attribute of all."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **options: Any) -> list[Any]:
+        """Call a method once for each."""
+        return [getattr(self.env, method_name)(*args, **options) for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:  # noqa: ARG002
+        """They are not."""
+        return [False for _ in self._get_indices(indices)]
+
+
+def train_ppo(
+    world: str, *, steps: int, seed: int, bars: int = 252, progress: Callable[[int], None] | None = None
+) -> tuple[Any, Reached]:
+    """Train PPO in a world and compare it with the optimum on fresh paths. ``progress`` is told the steps done.
+
+    Raises TradingError for an unknown world.
+    """
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import BaseCallback
+
+    class Told(BaseCallback):
+        def _on_step(self) -> bool:
+            if progress is not None and self.n_calls % 64 == 0:
+                progress(self.num_timesteps)
+            return True
+
+    load_world(world)
+    torch.set_num_threads(1)
+    env = PortfolioVecEnv(
+        ENVS, world=world, bars=bars, actions="discrete", reward="log", reward_scale=REWARD_SCALE
+    )
+    env.seed(seed)
+    model = PPO(
+        "MlpPolicy",
+        env,
+        n_steps=256,
+        batch_size=512,
+        n_epochs=8,
+        gamma=0.95,
+        gae_lambda=0.9,
+        learning_rate=lambda left: 1e-3 * left + 1e-5,
+        ent_coef=0.003,
+        policy_kwargs={"net_arch": [32, 32]},
+        seed=seed,
+        device="cpu",
+    )
+    model.learn(steps, callback=Told())
+    return model, evaluate_model(model, world, bars=bars)
+
+
+def evaluate_model(
+    model: Any, world: str, *, bars: int = 252, paths: int = 128, seed: int = 10_000
+) -> Reached:
+    """How much of a world's optimum a trained SB3 model with discrete actions reaches, playing its likeliest action."""
+    env = PortfolioVectorEnv(1, world=world, bars=bars, actions="discrete")
+    assert env._choices is not None  # noqa: S101  # discrete
+    weights = env._choices[:, 0]
+
+    def decide(made: int, states: Array, features: Array, held: Array) -> Array:  # noqa: ARG001  # the protocol's
+        seen = np.column_stack([features, held]).astype(np.float32)
+        chosen = np.asarray(model.predict(seen, deterministic=True)[0], dtype=int)
+        return np.where(chosen == 0, held, weights[chosen - 1])
+
+    return evaluate(load_world(world), decide, bars=bars, paths=paths, seed=seed)

@@ -1,0 +1,284 @@
+"""The numeric face of the market: ``gymnasium.make("mx/Portfolio-v0")``, one portfolio, one policy.
+
+=================  =====================================================================================
+Action             target weights, ``Box`` of one number for each asset; with ``actions="discrete"`` a number:
+                   0 keeps what is held, 1 ... choose a weight (one asset) or cash, all, one asset (several)
+Observation        ``Box`` of float32: the bar's features, then the weights held
+Reward             the change of the portfolio's value, which is 1 at the start; ``reward="log"``: its logarithm's
+Episode ends       terminated by ruin, truncated at the end of the window, where selling is charged once
+Randomness         the seed chooses the path (a world) or the window (your bars)
+=================  =====================================================================================
+
+A decision on the bars up to t is filled at the open of t + 1. Whatever an action is, ``step`` does not raise: weights outside
+the rules are brought inside, and what is no finite number of the right shape keeps the last target, named in ``info["fault"]``.
+
+Version history: v0, first release.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mx_tasks.trading.bars import Array, Bars
+from mx_tasks.trading.errors import TradingError, WindowError
+from mx_tasks.trading.features import WARMUP, price_features
+from mx_tasks.trading.rules import Costs, Rules
+from mx_tasks.trading.salt import salted
+from mx_tasks.trading.simulator import Market, Portfolio, allowed, make_market
+from mx_tasks.trading.worlds import World, load_world
+
+Features = NDArray[np.float32]
+Reward = Literal["profit", "log"]
+Actions = Literal["weights", "discrete"]
+LEVELS = 5
+"""Weights that the discrete variant offers for a single asset."""
+LEAST = 1e-9
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where episodes come from: a world, or one market whose windows they are. ``bars`` is the number of decisions."""
+
+    world: World | None
+    market: Market | None
+    features: Features | None
+    bars: int
+    salt: str
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of its markets."""
+        return self.market.rules if self.market is not None else self.template.rules
+
+    @property
+    def template(self) -> World:
+        """The world. Raises TradingError where there is none."""
+        if self.world is None:
+            raise TradingError("these bars are no world")
+        return self.world
+
+    @property
+    def assets(self) -> int:
+        """Number of assets."""
+        return 1 if self.market is None else self.market.assets
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        if self.features is not None:
+            return int(self.features.shape[1])
+        return int(self.template.features(np.zeros(2), np.zeros(2)).shape[1])
+
+    def random(self, rng: np.random.Generator) -> np.random.Generator:
+        """The random numbers of an episode: mixed with the salt, where there is one."""
+        return salted(self.salt, int(rng.integers(1 << 62))) if self.salt else rng
+
+    def start(self, rng: np.random.Generator, options: dict[str, Any] | None) -> int:
+        """The row of the first decision in the market. Raises WindowError for a start that ``options`` name and is none."""
+        market = self.market
+        if market is None:
+            return 0
+        latest = market.last - self.bars
+        first = min(WARMUP, latest)
+        chosen = int(self.random(rng).integers(first, latest + 1))
+        if options and "start" in options:
+            chosen = options["start"]
+            if type(chosen) is not int or not 0 <= chosen <= latest:
+                raise WindowError(f"a window of {self.bars} bars starts in row 0 to {latest}, not {chosen!r}")
+        return chosen
+
+
+def make_source(
+    world: str | World | None = None,
+    data: Bars | Market | None = None,
+    *,
+    costs: Costs | None = None,
+    rules: Rules | None = None,
+    features: Features | None = None,
+    bars: int | None = None,
+    salt: str = "",
+) -> Source:
+    """Check what episodes are made of. Raises TradingError."""
+    if data is None:
+        found = load_world(world or "regime") if not isinstance(world, World) else world
+        if costs is not None or rules is not None or features is not None:
+            raise TradingError(
+                f"the world {found.name!r} brings its own costs, rules and features; give them with data"
+            )
+        return Source(found, None, None, _window(252 if bars is None else bars, None), salt)
+    if world is not None:
+        raise TradingError("give a world or data, not both")
+    market = data if isinstance(data, Market) else make_market(data, costs, rules)
+    seen = price_features(market.bars) if features is None else np.asarray(features, dtype=np.float32)
+    if seen.ndim != 2 or len(seen) != market.bars.count or not np.isfinite(seen).all():
+        raise TradingError(
+            f"features are finite numbers for each of the {market.bars.count} bars, not shape {seen.shape}"
+        )
+    return Source(None, market, seen, _window(market.last if bars is None else bars, market), salt)
+
+
+def _window(bars: int, market: Market | None) -> int:
+    most = market.last if market is not None else 1_000_000
+    if type(bars) is not int or not 1 <= bars <= most:
+        raise WindowError(f"a window has 1 to {most} decisions here, not {bars!r}")
+    return bars
+
+
+def observation_space(source: Source) -> spaces.Box:
+    """Features and weights."""
+    return spaces.Box(-np.inf, np.inf, (source.width + source.assets,), np.float32)
+
+
+def action_space(source: Source, actions: str) -> spaces.Space[Any]:
+    """Weights, or the discrete choices. Raises TradingError."""
+    if actions == "discrete":
+        return spaces.Discrete(1 + len(choices(source)))
+    if actions != "weights":
+        raise TradingError(f"actions are weights or discrete, not {actions!r}")
+    rules = source.rules
+    return spaces.Box(rules.min_weight, rules.max_weight, (source.assets,), np.float32)
+
+
+def choices(source: Source) -> Array:
+    """The weights of each discrete choice but the first, which keeps what is held."""
+    rules, assets = source.rules, source.assets
+    top = min(rules.max_weight, rules.max_gross)
+    if assets == 1:
+        return np.linspace(max(rules.min_weight, -rules.max_gross), top, LEVELS)[:, None]
+    return np.vstack(
+        [np.zeros(assets), np.full(assets, min(top, rules.max_gross / assets)), np.eye(assets) * top]
+    )
+
+
+class PortfolioEnv(gymnasium.Env[NDArray[np.float32], Any]):
+    """One portfolio; see the module."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance's dict
+
+    def __init__(
+        self,
+        world: str | World | None = None,
+        data: Bars | Market | None = None,
+        *,
+        costs: Costs | None = None,
+        rules: Rules | None = None,
+        features: Features | None = None,
+        bars: int | None = None,
+        actions: Actions = "weights",
+        reward: Reward = "profit",
+        salt: str = "",
+        render_mode: None = None,
+    ) -> None:
+        self.source = make_source(
+            world, data, costs=costs, rules=rules, features=features, bars=bars, salt=salt
+        )
+        if reward not in ("profit", "log"):
+            raise TradingError(f"the reward is profit or log, not {reward!r}")
+        self.render_mode = render_mode
+        self.observation_space: spaces.Space[Any] = observation_space(self.source)
+        self.action_space = action_space(self.source, actions)
+        self._choices = choices(self.source) if actions == "discrete" else None
+        self._log = reward == "log"
+        self._ones = np.ones(self.source.assets)
+        self._rules = self.source.rules
+        self._shape = (self.source.assets,)
+        self.states: Array | None = None
+        """The states of the path in play, where it is a world's."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin an episode; ``options={"start": row}`` chooses the window. Raises WindowError."""
+        super().reset(seed=seed)
+        source = self.source
+        if source.market is None:
+            self.states, returns = source.template.path(source.random(self.np_random), source.bars + 1)
+            self.market = source.template.market(self.states, returns)
+            self._features = source.template.features(self.states, returns).astype(np.float32)
+            self._row = 0
+        else:
+            assert source.features is not None  # noqa: S101  # a market has features
+            self.market, self._features = source.market, source.features
+            self._row = source.start(self.np_random, options)
+        self._last = self._row + source.bars
+        self.portfolio = Portfolio.start(self.market)
+        self._target = np.zeros(self._shape)
+        self._over = False
+        return self._observe(), {}
+
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """One bar on. Raises RuntimeError when the episode is over; never for an action."""
+        if self._over:
+            raise RuntimeError("the episode is over; call reset()")
+        info: dict[str, Any] = {}
+        wanted = self._wanted(action)
+        if wanted is not None:
+            target, finite = allowed(self._rules, wanted, self._ones)
+            if finite:
+                self._target = target
+            else:
+                info["fault"] = "a weight is not finite"
+        else:
+            info["fault"] = f"the action is not one of {self.action_space}"
+        portfolio = self.portfolio
+        before = portfolio.value
+        self._row = row = self._row + 1
+        portfolio.step(row, self._target)
+        value = portfolio.value
+        ruined = bool(value <= self._rules.ruin)
+        ended = row == self._last
+        if ended and not ruined:
+            value = value - portfolio.liquidation(row)
+        if ruined or ended:
+            self._over = True
+            info["value"] = float(value)
+        reward = float(value - before)
+        if self._log:
+            reward = math.log(max(value, LEAST) / max(before, LEAST))
+        return self._observe(), reward, ruined, ended and not ruined, info
+
+    def _wanted(self, action: Any) -> Array | None:
+        """The weights that an action means; None when it means none."""
+        if self._choices is None:
+            if type(action) is np.ndarray and action.shape == self._shape and action.dtype.kind == "f":
+                return action
+            return _as_weights(action, self._shape)
+        place = _as_choice(action, len(self._choices))
+        if place is None:
+            return None
+        if place:
+            chosen: Array = self._choices[place - 1]
+            return chosen
+        return self.portfolio.weights
+
+    def _observe(self) -> NDArray[np.float32]:
+        features = self._features[self._row]
+        width = len(features)
+        seen = np.empty(width + self._shape[0], np.float32)
+        seen[:width] = features
+        value = self.portfolio.value
+        seen[width:] = self.portfolio.position / value if value > 0 else 0.0
+        return seen
+
+
+def _as_weights(action: Any, shape: tuple[int, ...]) -> Array | None:
+    try:
+        wanted = np.asarray(action, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return wanted if wanted.shape == shape else None
+
+
+def _as_choice(action: Any, count: int) -> int | None:
+    try:
+        place = int(action)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return place if 0 <= place <= count and place == action else None

@@ -1,0 +1,7 @@
+"""Soon."""
+
+from __future__ import annotations
+
+from mx_sandboxes.abuse.case import Case
+
+CASES: tuple[Case, ...] = ()

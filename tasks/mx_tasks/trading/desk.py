@@ -1,0 +1,227 @@
+"""The market as a script in the sandbox meets it: one bar after another, on the host's clock.
+
+What comes in is untrusted: weights that cannot be read keep the present target and count as a fault.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mx_tasks.service import ServiceError
+from mx_tasks.trading.bars import FIELDS, Array
+from mx_tasks.trading.simulator import Market, Portfolio, allowed
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PLAIN = re.compile(rf"({NUMBER})\s*(%?)")
+LONGEST_TEXT = 20_000
+QUESTION = "Set the target weight"
+
+
+@dataclass
+class Desk:
+    """One episode's market, from the close of bar ``first`` to the end of its data.
+
+    The log of each bar: what was intended, what the risk rules made of it, what was filled, its cost, and the value after it.
+    """
+
+    market: Market
+    first: int
+    row: int = field(init=False)
+    portfolio: Portfolio = field(init=False)
+    name: str = "market"
+    faults: list[str] = field(default_factory=list)
+    intended: list[list[float] | None] = field(default_factory=list)
+    edited: list[list[float]] = field(default_factory=list)
+    held: list[list[float]] = field(default_factory=list)
+    filled: list[list[float]] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    carry: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=lambda: [1.0])
+    _acts: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.market.last:
+            raise ValueError(f"no bar is left to trade on after bar {self.first} of {self.market.bars.count}")
+        self.row = self.first
+        self.portfolio = Portfolio.start(self.market)
+
+    @property
+    def left(self) -> int:
+        """Bars left to trade on; none after ruin."""
+        ruined = self.portfolio.value <= self.market.rules.ruin
+        return 0 if ruined else self.market.last - self.row
+
+    def call(self, method: str, arguments: Mapping[str, Any]) -> Any:
+        """See :class:`mx_tasks.Service`."""
+        match method:
+            case "observe":
+                return self.observe(arguments.get("n", 1))
+            case "account":
+                return self.account()
+            case "question":
+                return self.question()
+            case "rebalance":
+                return self.rebalance(arguments.get("weights"))
+        raise ServiceError(f"the market has no {method!r}; it has observe, account, question, rebalance")
+
+    def observe(self, n: object = 1) -> list[dict[str, Any]]:
+        """The newest n bars, oldest first; no more than there are."""
+        if type(n) is not int or n < 1:
+            raise ServiceError(f"observe(n) takes a number of bars, 1 or more, not {n!r:.50}")
+        bars = self.market.bars
+        return [
+            {"bar": row, **{name: getattr(bars, name)[row].tolist() for name in FIELDS}}
+            | {name: float(column[row]) for name, column in bars.extra.items()}
+            for row in range(max(0, self.row + 1 - n), self.row + 1)
+        ]
+
+    def account(self) -> dict[str, Any]:
+        """What is held now."""
+        weights = self.portfolio.weights
+        return {
+            "assets": list(self.market.bars.symbols),
+            "weights": weights.tolist(),
+            "cash": float(1 - weights.sum()),
+            "value": float(self.portfolio.value),
+            "bar": self.row,
+            "left": self.left,
+            "faults": len(self.faults),
+        }
+
+    def rebalance(self, wanted: object) -> dict[str, Any]:
+        """Trade towards the weights at the next fill, move on to the next close; the account there."""
+        if not self.left:
+            raise ServiceError("the market has closed: no bar is left to trade on")
+        self._acts += 1
+        weights, fault = read_weights(wanted, self.market.bars.symbols)
+        self._step(weights, fault)
+        return self.account() | ({"fault": fault} if fault else {})
+
+    def question(self) -> str:
+        """The present in a few lines."""
+        bars, rules, row = self.market.bars, self.market.rules, self.row
+        weights = self.portfolio.weights
+        extra = "".join(f" {name} {column[row]:+g}." for name, column in bars.extra.items())
+        lines = [
+            f"{QUESTION} of {', '.join(bars.symbols)}: each from {rules.min_weight:g} to {rules.max_weight:g}, "
+            f"their sizes at most {rules.max_gross:g} in all. Bar {row}, {self.left} left.{extra}"
+        ]
+        for asset, symbol in enumerate(bars.symbols):
+            past = bars.close[max(0, row - 20) : row + 1, asset]
+            moves = [f"{past[-1] / past[-1 - back] - 1:+.2%}" for back in (1, 5, 20) if len(past) > back]
+            lines.append(
+                f"{symbol}: close {past[-1]:.2f}, last 1, 5, 20 bars {', '.join(moves) or 'new'}, held {weights[asset]:.3f}"
+            )
+        lines.append(f"Trading costs {self.market.costs.trade:.2%}. Answer with the weights alone.")
+        return "\n".join(lines)
+
+    def finish(self) -> Mapping[str, Any]:
+        """Hold the last target to the end, sell, and give the whole log."""
+        acts = self._acts
+        while self.left:
+            self._step(None, "")
+        sold = float(self.portfolio.liquidation(self.row))
+        bars = self.market.bars
+        return {
+            "acted": acts > 0,
+            "acts": acts,
+            "first": self.first,
+            "symbols": list(bars.symbols),
+            "dates": [str(date) for date in bars.dates[self.first : self.row + 1]],
+            "intended": self.intended,
+            "edited": self.edited,
+            "held": self.held,
+            "filled": self.filled,
+            "costs": self.costs,
+            "carry": self.carry,
+            "values": self.values,
+            "liquidation": sold,
+            "faults": list(self.faults),
+        }
+
+    def _step(self, wanted: Array | None, fault: str) -> None:
+        """One bar on: to the weights; after a fault to the last target; else, and before there is a target, without a trade."""
+        self.row += 1
+        held = self._before_fill()
+        if wanted is not None:
+            target, _ = allowed(self.market.rules, wanted, np.ones(len(held)))
+        elif fault and self.edited:
+            target = np.array(self.edited[-1])
+        else:
+            target = held
+        step = self.portfolio.step(self.row, target)
+        if fault:
+            self.faults.append(f"bar {self.row - 1}: {fault}")
+        self.intended.append(None if wanted is None else wanted.tolist())
+        self.edited.append(target.tolist())
+        self.held.append(held.tolist())
+        self.filled.append(self.portfolio.weights.tolist())
+        self.costs.append(float(step.trade_cost))
+        self.carry.append(float(step.carry))
+        self.values.append(float(step.value))
+
+    def _before_fill(self) -> Array:
+        """The weights held when the next fill comes, before the trade."""
+        market, portfolio = self.market, self.portfolio
+        held = portfolio.position * market.before[self.row]
+        cash = portfolio.cash
+        if market.payout is not None:
+            cash = cash + (portfolio.position * market.payout[self.row]).sum()
+        value = cash + held.sum()
+        weights: Array = held / value if value > 0 else np.zeros_like(held)
+        return weights
+
+
+def read_weights(wanted: object, symbols: Sequence[str]) -> tuple[Array | None, str]:
+    """The weights in what a model or its script gave, or None and what is wrong with it. Never raises.
+
+    Taken: a list with a number for each asset, a dict by asset (missing ones are 0), a number for a single asset, or a text with
+    ``A: 0.5`` for each asset or with the numbers alone; percent signs count.
+    """
+    if isinstance(wanted, str):
+        return _from_text(wanted[-LONGEST_TEXT:], symbols)
+    if isinstance(wanted, Mapping):
+        unknown = [name for name in wanted if name not in symbols]
+        if unknown:
+            return None, f"there is no asset {str(unknown[0])[:40]!r}"
+        wanted = [wanted.get(symbol, 0.0) for symbol in symbols]
+    elif isinstance(wanted, int | float):
+        wanted = [wanted]
+    if not isinstance(wanted, list | tuple):
+        return None, f"weights are numbers, not a {type(wanted).__name__}"
+    if len(wanted) != len(symbols):
+        return None, f"{len(wanted)} weights for {len(symbols)} assets"
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in wanted):
+        return None, "a weight is no number"
+    try:
+        values = [float(value) for value in wanted]
+    except OverflowError:
+        return None, "a weight is not finite"
+    if not all(math.isfinite(value) and abs(value) < 1e9 for value in values):
+        return None, "a weight is not finite"
+    return np.array(values), ""
+
+
+def _from_text(text: str, symbols: Sequence[str]) -> tuple[Array | None, str]:
+    named = {}
+    for symbol in symbols:
+        found = re.findall(rf"(?<!\w){re.escape(symbol)}(?!\w)[\"']?\s*[:=]?\s*({NUMBER})\s*(%?)", text)
+        if found:
+            named[symbol] = _value(*found[-1])
+    if named:
+        return read_weights([named.get(symbol, 0.0) for symbol in symbols], symbols)
+    for line in reversed(text.splitlines()):
+        numbers = [_value(*pair) for pair in _PLAIN.findall(line)]
+        if numbers:
+            return read_weights(numbers[-1:] if len(symbols) == 1 else numbers, symbols)
+    return None, "there is no number in the answer"
+
+
+def _value(digits: str, percent: str) -> float:
+    return float(digits) / (100 if percent else 1)

@@ -1,0 +1,234 @@
+"""Trading in a small world whose best way to trade is known: a desk of agents decides bar by bar, scored against the optimum.
+
+Every decision is scored by what it can be expected to earn (see :mod:`mx_tasks.trading.optimum`), so that neither luck nor leverage
+buys a score: 1 is the optimum, 0 is doing nothing, below 0 is worse than that. Where nothing can be earned (``no-edge``),
+the score is minus the loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from mx_sandboxes import Sandbox
+from mx_tasks.registry import check_split
+from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.trading.bars import Array
+from mx_tasks.trading.desk import Desk
+from mx_tasks.trading.optimum import Optimum, solve
+from mx_tasks.trading.salt import host_salt, salted, trace
+from mx_tasks.trading.worlds import World, load_world
+
+HISTORY = 40
+"""Bars that can be observed before the first decision."""
+BARS = 16
+PASSED = 0.9
+VERSION = 1
+WORST = -1.0
+
+
+class LadderTasks:
+    """The task sets ``trading:regime``, ``trading:mean-reversion``, ``trading:hidden-regime`` and ``trading:no-edge``.
+
+    ``bars`` is the number of decisions. ``salt`` is the secret of :mod:`mx_tasks.trading.salt`; None for this host's.
+    """
+
+    def __init__(self, world: str, seed: int = 0, bars: int = BARS, salt: str | None = None) -> None:
+        self.world: World = load_world(world)
+        self.seed = seed
+        self.bars = bars
+        self._salt = salt
+        self._optimum: Optimum | None = None
+        self._path = lru_cache(maxsize=4096)(self._new_path)
+
+    @property
+    def name(self) -> str:
+        """``trading:`` and the world's name."""
+        return f"trading:{self.world.name}"
+
+    @property
+    def salt(self) -> str:
+        """The secret; found when it is first needed."""
+        if self._salt is None:
+            self._salt = host_salt()
+        return self._salt
+
+    @property
+    def optimum(self) -> Optimum:
+        """The best way to trade, computed when it is first needed."""
+        if self._optimum is None:
+            self._optimum = solve(self.world, self.bars)
+        return self._optimum
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the world, its optimum and what chooses its paths."""
+        start = [round(self.optimum.value(state), 12) for state in self.world.start]
+        text = repr(
+            (VERSION, self.world.name, self.world.about, self.seed, self.bars, start, trace(self.salt))
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def about_scores(self) -> str:
+        """What the scores are measured by."""
+        if not self.world.level:
+            return "Optimum: 0, by not trading. A score is minus the log growth that the decisions can be expected to lose."
+        return (
+            f"Optimum: score 1, {self.optimum.a_year:.4f} log growth a year after costs. Doing nothing: score 0. "
+            "Decisions are scored by what they can be expected to earn, not by luck."
+        )
+
+    def size(self, split: Split) -> None:
+        """None: every split is generated without end."""
+        check_split(split)
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at that place of a split."""
+        if index < 0:
+            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+        world = self.world
+        return Task(
+            id=f"{world.name}-{self.seed}-{check_split(split)}-{index}",
+            domain="trading",
+            prompt=self._prompt(),
+            services=("market",),
+            budget=Budget(calls=8 * self.bars, wall_s=20.0),
+            difficulty=world.level,
+            split=split,
+            source="mx-envs generator",
+            licence="Apache-2.0",
+        )
+
+    def find(self, task_id: str) -> Task:
+        """The task of that id. Raises TaskNotFoundError."""
+        start = f"{self.world.name}-{self.seed}-"
+        split, _, index = task_id.removeprefix(start).partition("-")
+        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
+        if known and split in ("train", "validation", "test"):
+            return self.task(check_split(split), int(index))
+        raise TaskNotFoundError(
+            f"no task {task_id!r} in {self.name} with seed {self.seed}; ids look like {start + 'train-0'!r}"
+        )
+
+    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # what was traded is known on the host
+        """No files."""
+        return ()
+
+    def service(self, task: Task) -> Desk:
+        """The market of the task."""
+        return Desk(self.world.market(*self._path(task.id)), HISTORY)
+
+    def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:  # noqa: ARG002  # nothing is run
+        """Grade what was traded, not what is said of it."""
+        if not submission.service.get("acted"):
+            return Grade(0.0, passed=False, parts=self._parts(task, 0.0, 0.0), log="no trade was decided on")
+        state = submission.service
+        decided = list(zip(state["held"], state["edited"], strict=True))
+        short = self._shortfalls(task, [(held[0], target[0]) for held, target in decided])
+        idle = self._shortfalls(task, [(0.0, 0.0)] * self.bars)
+        reached = self._score(short, idle)
+        earned = state["values"][-1] - state["liquidation"] - 1
+        log = (
+            f"{reached:.3f} of the optimum; shortfall {short:.5f} of log growth, doing nothing {idle:.5f}; the optimum expects "
+            f"{self.optimum.a_year:.4f} a year; realised {earned:+.4f}, costs {sum(state['costs']):.4f}, "
+            f"faults {len(state['faults'])}"
+        )
+        passed = reached >= (PASSED if self.world.level else 0.0)
+        return Grade(reached, passed=passed, parts=self._parts(task, short, earned), log=log)
+
+    def grade_parts(
+        self,
+        task: Task,  # noqa: ARG002
+        answers: Sequence[tuple[str, str]],
+        sandbox: Sandbox,  # noqa: ARG002
+    ) -> Sequence[float | None]:
+        """None: a decision cannot be graded without its place in the run."""
+        return [None] * len(answers)
+
+    def cheats(self, task: Task) -> Mapping[str, Submission]:  # noqa: ARG002
+        """Claims instead of trades."""
+        return {
+            "claim": Submission("score: 1.0"),
+            "claimed log": Submission('{"acted": true, "values": [1, 100]}'),
+        }
+
+    def _parts(self, task: Task, short: float, earned: float) -> dict[str, float]:
+        state = float(self._path(task.id)[0][HISTORY])
+        return {"optimum": self.optimum.value(state), "shortfall": short, "realised return": earned}
+
+    def _score(self, short: float, idle: float) -> float:
+        if not self.world.level:
+            return round(max(WORST, -short), 9) + 0.0
+        floor = 0.1 * self.optimum.a_year * self.bars / self.world.rules.bars_per_year
+        return round(max(WORST, 1 - short / max(idle, floor)), 9) + 0.0
+
+    def _shortfalls(self, task: Task, decided: Sequence[tuple[float, float]]) -> float:
+        states = self._path(task.id)[0]
+        return sum(
+            self.optimum.shortfall(made, states[HISTORY + made], held, target)
+            for made, (held, target) in enumerate(decided)
+        )
+
+    def _new_path(self, task_id: str) -> tuple[Array, Array]:
+        """The path of a task: the first of its tries on which doing nothing misses something."""
+        best: tuple[float, tuple[Array, Array]] | None = None
+        expected = self.optimum.a_year * self.bars / self.world.rules.bars_per_year
+        for attempt in range(20):
+            rng = salted(self.salt, "ladder", VERSION, self.world.name, task_id, attempt)
+            path = self.world.path(rng, HISTORY + self.bars + 1)
+            idle = sum(
+                self.optimum.shortfall(made, path[0][HISTORY + made], 0.0, 0.0) for made in range(self.bars)
+            )
+            if best is None or idle > best[0]:
+                best = idle, path
+            if idle >= 0.5 * expected:
+                break
+        assert best is not None  # noqa: S101  # there is at least one attempt
+        return best[1]
+
+    def _prompt(self) -> str:
+        rules, costs = self.world.rules, self.world.costs
+        return (
+            f"Trade the asset A on {self.bars} bars. {self.world.about}\n"
+            f"A target weight is a share of your wealth, from {rules.min_weight:g} to {rules.max_weight:g}; the rest is cash. "
+            f"It is filled at the next bar's open, and costs {costs.trade:.2%} of the value traded.\n"
+            "The script trades through market: market.observe(n) gives the newest bars, market.account() what is held, "
+            "market.question() the present as a text for an agent, and market.rebalance(weights) trades and moves on one bar; "
+            "market.trade(agent) does so until the end. Score: what your decisions can be expected to earn, as a share of the "
+            "best possible."
+        )
+
+
+class EarningTasks(LadderTasks):
+    """Worlds in which something can be earned, so that there is a right answer."""
+
+    def gold(self, task: Task) -> Submission:
+        """The optimum's decisions, for validation."""
+        desk = self.service(task)
+        states = self._path(task.id)[0]
+        for made in range(self.bars):
+            held = float(desk.portfolio.weights[0])
+            desk.rebalance([self.optimum.best(made, states[HISTORY + made], held)])
+        return Submission(service=desk.finish())
+
+
+def no_edge(seed: int = 0, bars: int = BARS, salt: str | None = None) -> LadderTasks:
+    """``trading:no-edge``."""
+    return LadderTasks("no-edge", seed, bars, salt)
+
+
+def regime(seed: int = 0, bars: int = BARS, salt: str | None = None) -> EarningTasks:
+    """``trading:regime``."""
+    return EarningTasks("regime", seed, bars, salt)
+
+
+def mean_reversion(seed: int = 0, bars: int = BARS, salt: str | None = None) -> EarningTasks:
+    """``trading:mean-reversion``."""
+    return EarningTasks("mean-reversion", seed, bars, salt)
+
+
+def hidden_regime(seed: int = 0, bars: int = BARS, salt: str | None = None) -> EarningTasks:
+    """``trading:hidden-regime``."""
+    return EarningTasks("hidden-regime", seed, bars, salt)

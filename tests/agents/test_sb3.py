@@ -1,0 +1,50 @@
+"""Stable-Baselines3 learns the market: its VecEnv, PPO near the optimum, and the command."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mx_agents.cli import main
+from mx_tasks.trading.evaluation import evaluate
+from mx_tasks.trading.worlds import load_world
+
+pytest.importorskip("stable_baselines3")
+
+
+def test_ppo_learns_the_regimes() -> None:
+    from mx_agents.sb3 import train_ppo
+
+    _, reached = train_ppo("regime", steps=60_000, seed=0)
+    assert reached.share > 0.95
+
+
+def test_episodes_end_as_sb3_expects() -> None:
+    from mx_agents.sb3 import PortfolioVecEnv
+
+    env = PortfolioVecEnv(3, world="regime", bars=4)
+    env.seed(5)
+    first = env.reset()
+    for _ in range(4):
+        seen, rewards, done, infos = env.step(np.ones((3, 1)))
+    assert done.all()
+    assert rewards.dtype == np.float32
+    assert all(
+        info["TimeLimit.truncated"] and info["terminal_observation"].shape == first[0].shape for info in infos
+    )
+    assert not np.array_equal(seen[0], infos[0]["terminal_observation"])
+
+
+def test_nobody_beats_a_fair_coin() -> None:
+    rng = np.random.default_rng(0)
+    for decide in (lambda *now: rng.random(len(now[3])), lambda *now: np.ones(len(now[3]))):
+        reached = evaluate(load_world("no-edge"), decide, bars=50, paths=40)
+        assert reached.earned < 0
+        assert reached.optimum == 0
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["trading", "ppo", "--worlds", "moon"])
+    assert end.value.code == 2
+    assert "no world 'moon'" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""Desks: a script that trades bar by bar with executors, the host's market, equal episodes on every backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pettingzoo
+import pytest
+from pettingzoo.test import api_test, parallel_api_test
+
+from mx_envs import trading_v0
+from mx_tasks import load_task_set
+
+DESK = """from mas import *
+trader = Agent("trader", "Answer with the weight.")
+market.trade(lambda question: vote(trader, question, 2))
+"""
+
+
+def tasks(name: str = "regime") -> Any:
+    return load_task_set(f"trading:{name}", salt="a test's", bars=4)
+
+
+def by_regime(observation: Any) -> str:
+    return "1.0" if "regime +1" in observation["messages"][-1]["content"] else "0.0"
+
+
+def test_a_desk_trades_and_is_scored(play: Any, sandbox: Any) -> None:
+    env = trading_v0.env(tasks=tasks(), sandbox=sandbox)
+    episode = play(env, DESK, by_regime, options={"index": 1}).episode
+    assert episode.stop.value == "finished"
+    assert episode.handed_in
+    assert episode.calls == 8
+    assert episode.grade.score > 0.99
+    state = episode.submission.service
+    assert len(state["intended"]) == len(state["edited"]) == len(state["filled"]) == 4
+    assert "a test's" not in episode.to_json()
+
+
+def test_a_crash_in_the_middle_holds_on(play: Any, bubblewrap: Any) -> None:
+    env = trading_v0.env(tasks=tasks(), sandbox=bubblewrap)
+    episode = play(env, "from mas import *\nmarket.rebalance('all: 100%')\n1 / 0").episode
+    assert episode.stop.value == "crashed"
+    assert len(episode.submission.service["values"]) == 5
+    assert episode.submission.service["edited"][0] == [1.0]
+
+
+def test_the_sandbox_never_holds_a_bar_to_come(play: Any, bubblewrap: Any) -> None:
+    """Everything that a script can read says nothing of the bars to come: the files, its memory's own data, the frames."""
+    design = """from mas import *
+import os
+seen = market.observe(10**6)
+said = [open(os.path.join(d, f), errors='replace').read() for d, _, names in os.walk('.') for f in names if f.endswith('.json')]
+print(len(seen), seen[-1]['bar'], 'close' in ''.join(said))
+while market.left:
+    market.rebalance(0)
+    print(len(market.observe(10**6)))
+"""
+    env = trading_v0.env(tasks=tasks(), sandbox=bubblewrap)
+    log = play(env, design).episode.log.split()
+    assert log == ["41", "40", "False", "42", "43", "44", "45"]
+
+
+@pytest.mark.filterwarnings("ignore:.*NumPy array", "ignore:.*probably should be gymnasium")
+@pytest.mark.parametrize("name", ["regime", "no-edge"])
+def test_conformance(name: str, bubblewrap: Any) -> None:
+    api_test(trading_v0.raw_env(tasks=tasks(name), sandbox=bubblewrap), num_cycles=20)
+    parallel_api_test(trading_v0.parallel_env(tasks=tasks(name), sandbox=bubblewrap), num_cycles=20)
+
+
+@pytest.mark.skipif(not hasattr(pettingzoo, "make"), reason="this PettingZoo has no registry")
+def test_the_registry_knows_it(bubblewrap: Any) -> None:
+    env = pettingzoo.make("aec", "mx/Trading-v0", tasks="micro", sandbox=bubblewrap)
+    env.reset(seed=0)
+    assert "Trade each path" in env.last()[0]["messages"][-1]["content"]
+    env.close()

@@ -1,7 +1,7 @@
 """Task directories in Harbor's form, read and written: what every domain's tasks look like on disk.
 
-A directory holds ``task.toml`` (schema 1.4; our own fields under ``[metadata.mx]``), ``instruction.md``, ``environment/`` (what agents
-see, with a Dockerfile), ``tests/`` (hidden; ``test.sh`` writes the reward) and ``solution/`` (``solve.sh``). The verifier is always
+A directory holds ``task.toml`` (schema 1.4; ours under ``[metadata.mx]``), ``instruction.md``, ``environment/`` (what agents see,
+with a Dockerfile), ``tests/`` (hidden; ``test.sh`` writes the reward) and ``solution/`` (``solve.sh``). The verifier is always
 separate: it gets the declared artifacts, never the agents' container.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -133,7 +132,9 @@ def toml_text(config: Mapping[str, Any]) -> str:
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None}
+    plain = {
+        key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None
+    }
     lines = [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
     if path and (lines or not table):
         lines.insert(0, f"\n[{'.'.join(map(_key, path))}]")
@@ -144,7 +145,7 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
 
 
 def _value(value: Any) -> str:
@@ -171,7 +172,9 @@ def _files(folder: Path | Traversable, task: str) -> dict[str, bytes]:
         for entry in sorted(here.iterdir(), key=lambda item: item.name):
             name = prefix + entry.name
             if isinstance(entry, Path) and entry.is_symlink():
-                raise TaskDirectoryError(f"{task}/{folder.name}/{name} is a symbolic link; copy the file instead")
+                raise TaskDirectoryError(
+                    f"{task}/{folder.name}/{name} is a symbolic link; copy the file instead"
+                )
             if entry.is_dir():
                 if entry.name not in ("__pycache__", ".git"):
                     waiting.append((name + "/", entry))
@@ -179,7 +182,9 @@ def _files(folder: Path | Traversable, task: str) -> dict[str, bytes]:
             found[name] = entry.read_bytes()
             size += len(found[name])
             if size > LARGEST_DIRECTORY or len(found) > MOST_FILES:
-                raise TaskDirectoryError(f"{task}/{folder.name} is larger than {LARGEST_DIRECTORY >> 20} MB or {MOST_FILES} files")
+                raise TaskDirectoryError(
+                    f"{task}/{folder.name} is larger than {LARGEST_DIRECTORY >> 20} MB or {MOST_FILES} files"
+                )
     return found
 
 
@@ -190,7 +195,7 @@ def _write(folder: Path, name: str, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     if name.endswith(".sh"):
-        os.chmod(path, 0o755)  # noqa: S103  # Harbor runs it
+        path.chmod(0o755)  # Harbor runs it
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ from mx_tasks.registry import check_split, did_you_mean
 from mx_tasks.software.patches import diff_of, files_in_answer
 from mx_tasks.software.sources.made import EXPECTED, FORM, HIDDEN, WORKSPACE
 from mx_tasks.software.suite import Outcome, Suite, grade_suite, run_tests
+from mx_tasks.software.suite_cheats import suite_cheats
 from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task, TaskNotFoundError
 
 LONGEST_LISTING = 6_000
@@ -79,7 +80,11 @@ class SuiteDirectory:
     def gold(self) -> dict[str, bytes | None]:
         """The files that mend it; None for those to be removed."""
         solve = self.directory.solution.get("solve.sh", b"").decode()
-        removed = [line.split("'")[1][len("/app/") :] for line in solve.splitlines() if line.startswith("rm -f '/app/")]
+        removed = [
+            line.split("'")[1][len("/app/") :]
+            for line in solve.splitlines()
+            if line.startswith("rm -f '/app/")
+        ]
         return {**_below(self.directory.solution, HIDDEN), **dict.fromkeys(removed)}
 
 
@@ -98,11 +103,21 @@ class DirectoryTasks:
             found = [self.folder / "task.toml"]
         if not found:
             raise TaskDirectoryError(f"no task directory (one that holds a task.toml) in {self.folder}")
-        directories = [read_directory(path.parent) for path in found]
+        self._take([read_directory(path.parent) for path in found])
+
+    @classmethod
+    def of(cls, directories: Sequence[TaskDirectory], name: str = "software:made") -> DirectoryTasks:
+        """The set of directories that are not on disk."""
+        made = cls.__new__(cls)
+        made.folder, made._name = Path(), name
+        made._take(directories)
+        return made
+
+    def _take(self, directories: Sequence[TaskDirectory]) -> None:
         for directory in directories:
             if directory.ours.get("form") != FORM:
                 raise TaskDirectoryError(
-                    f"{directory.name}: no hidden-test task of ours; for a Harbor task: mx tasks import {self.folder}"
+                    f"{directory.name}: no hidden-test task of ours; for a Harbor task: mx tasks import harbor {self.folder}"
                 )
         self._entries = {directory.name: SuiteDirectory(directory) for directory in directories}
         self._adapted: dict[tuple[str, str], Suite] = {}
@@ -128,7 +143,9 @@ class DirectoryTasks:
         """The task at a place in a split, in the order of their names."""
         found = self._split(split)
         if not 0 <= index < len(found):
-            raise IndexError(f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}")
+            raise IndexError(
+                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
+            )
         return found[index].task
 
     def find(self, task_id: str) -> Task:
@@ -165,6 +182,10 @@ class DirectoryTasks:
         kept = {name: data for name, data in entry.gold.items() if data is not None}
         return Submission(files=kept, removed=tuple(entry.gold.keys() - kept.keys()))
 
+    def cheats(self, task: Task) -> Mapping[str, Submission]:
+        """Submissions that attack the grader instead of mending anything; each must score 0."""
+        return suite_cheats(self._entry(task.id).suite)
+
     def _suite(self, task_id: str, sandbox: Sandbox) -> Suite:
         """The task's suite, without what the reference solution does not pass on this sandbox's Python. Raises GradingError."""
         entry = self._entry(task_id)
@@ -179,7 +200,9 @@ class DirectoryTasks:
             with self._lock:
                 self._adapted[task_id, python] = known
         if not known.fail_to_pass:
-            raise GradingError(f"{task_id} was made with Python {made_with} and shows nothing on Python {python}")
+            raise GradingError(
+                f"{task_id} was made with Python {made_with} and shows nothing on Python {python}"
+            )
         return known
 
     def _python(self, sandbox: Sandbox) -> str:
@@ -202,7 +225,9 @@ class DirectoryTasks:
 
     def _split(self, split: Split) -> list[SuiteDirectory]:
         check_split(split)
-        return [entry for entry in self._entries.values() if entry.directory.ours.get("split", "test") == split]
+        return [
+            entry for entry in self._entries.values() if entry.directory.ours.get("split", "test") == split
+        ]
 
 
 def adapt(entry: SuiteDirectory, sandbox: Sandbox) -> Suite:
@@ -247,7 +272,9 @@ def _prompt(instruction: str, suite: Suite) -> str:
         for name in sorted(suite.files)
         if name.endswith(".py") and any(name.startswith(source) for source in suite.sources)
     ]
-    texts = [f"`{name}`:\n\n```python\n{suite.files[name].decode(errors='replace').strip()}\n```" for name in code]
+    texts = [
+        f"`{name}`:\n\n```python\n{suite.files[name].decode(errors='replace').strip()}\n```" for name in code
+    ]
     if sum(map(len, texts)) > LONGEST_LISTING:
         more = f"\n- and {len(code) - MOST_NAMES} more" if len(code) > MOST_NAMES else ""
         texts = ["Source files:\n\n" + "\n".join(f"- {name}" for name in code[:MOST_NAMES]) + more]

@@ -28,22 +28,33 @@ def diff_of(before: Mapping[str, bytes], after: Mapping[str, bytes | None]) -> s
     return "".join(pieces)
 
 
-def files_in_answer(answer: str, tree: Mapping[str, bytes], sources: Sequence[str]) -> dict[str, bytes | None]:
+def files_in_answer(
+    answer: str, tree: Mapping[str, bytes], sources: Sequence[str]
+) -> dict[str, bytes | None]:
     """The files that an answer hands in: its diffs applied to ``tree``, and its fenced blocks that name a file or are the only one.
 
     A block names its file after the language, or the line before it ends with the name. Diffs that do not fit are left out.
     """
     found: dict[str, bytes | None] = {}
-    blocks = [(match[1].strip(), match[2], answer[: match.start()]) for match in _BLOCK.finditer(answer.replace("\r\n", "\n"))]
+    blocks = [
+        (match[1].strip(), match[2], answer[: match.start()])
+        for match in _BLOCK.finditer(answer.replace("\r\n", "\n"))
+    ]
     for info, body, _ in blocks:
         if info.split(" ")[0] in ("diff", "patch"):
             try:
-                found |= apply_diff(tree | {name: data for name, data in found.items() if data is not None}, body)
+                found |= apply_diff(
+                    {**tree, **{name: data for name, data in found.items() if data is not None}}, body
+                )
             except PatchError:
                 continue
     named = {name: body for info, body, before in blocks if (name := _name_of(info, before, tree))}
     found |= {name: body.encode() for name, body in named.items()}
-    code = [name for name in tree if name.endswith(".py") and any(name == s or name.startswith(s) for s in sources)]
+    code = [
+        name
+        for name in tree
+        if name.endswith(".py") and any(name == s or name.startswith(s) for s in sources)
+    ]
     plain = [body for info, body, _ in blocks if info.lower() in ("python", "py")]
     if not found and plain and len(code) == 1:
         found[code[0]] = plain[-1].encode()
@@ -83,6 +94,7 @@ def _patched(lines: list[str], body: Sequence[str], name: str) -> list[str]:
 
 def _hunks(body: Sequence[str]) -> list[tuple[int, list[str], list[str]]]:
     hunks: list[tuple[int, list[str], list[str]]] = []
+    last = ""
     for line in body:
         match = _RANGE.match(line)
         if match:

@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 
-def main():
+def main() -> None:
+    """Grade and write the reward."""
     original, submitted, tests, reward = sys.argv[1:]
     with open(os.path.join(tests, "expected.json")) as stream:
         expected = json.load(stream)
@@ -36,7 +37,7 @@ def main():
         stream.write("1\n" if resolved else "0\n")
 
 
-def bring(submitted, tree, source):
+def bring(submitted: str, tree: str, source: str) -> None:
     """Replace a source by what was submitted; links are not followed."""
     there, here = os.path.join(submitted, source), os.path.join(tree, source)
     if not source.endswith("/"):
@@ -56,20 +57,22 @@ def bring(submitted, tree, source):
                 shutil.copyfile(path, target)
 
 
-def junit_name(test):
+def junit_name(test: str) -> "tuple[str, str]":
+    """The class and name that a JUnit report gives a test of that pytest id."""
     path, *inner = test.partition("[")[0].split("::")
     bracket = test.partition("[")[1:]
     return ".".join([path.replace("/", ".").removesuffix(".py"), *inner[:-1]]), inner[-1] + "".join(bracket)
 
 
-def outcomes(report):
-    found = {}
+def outcomes(report: str) -> "dict[tuple[str, str], bool]":
+    """Whether each test of a report passed."""
+    found: "dict[tuple[str, str], bool]" = {}
     try:
-        cases = ElementTree.parse(report).getroot().iter("testcase")
-    except (OSError, ElementTree.ParseError):
+        cases = ET.parse(report).getroot().iter("testcase")
+    except (OSError, ET.ParseError):
         return found
     for case in cases:
-        name = (case.get("classname"), case.get("name"))
+        name = (case.get("classname", ""), case.get("name", ""))
         good = not any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
         found[name] = good and found.get(name, True)
     return found

@@ -46,14 +46,23 @@ class _Filling:
 
     def add(self, name: str, stream: io.BufferedIOBase | None, claimed: int) -> None:
         parts = PurePosixPath(name).parts
-        if stream is None or not parts or name.startswith("/") or ".." in parts or "\0" in name or "\\" in name:
+        if (
+            stream is None
+            or not parts
+            or name.startswith("/")
+            or ".." in parts
+            or "\0" in name
+            or "\\" in name
+        ):
             return
         if claimed > LARGEST_FILE:
             return
         data = stream.read(LARGEST_FILE + 1)
         self.size += len(data)
         if len(data) > LARGEST_FILE or self.size > LARGEST_TREE or len(self.tree) >= MOST_FILES:
-            raise SourceError(f"{self.name} is larger than {LARGEST_TREE >> 20} MB or {MOST_FILES} files when unpacked")
+            raise SourceError(
+                f"{self.name} is larger than {LARGEST_TREE >> 20} MB or {MOST_FILES} files when unpacked"
+            )
         self.tree["/".join(parts)] = data
 
 

@@ -41,9 +41,9 @@ cp -R /solution/files/. /app/
 class MadeTask:
     """A task that is judged by hidden tests.
 
-    ``tree`` is public, ``tests`` hidden, both by file name; ``gold`` holds the files that mend it (None: to be removed). ``sources`` are
-    the files, or folders with a ``/`` at the end, that a submission may change; ``fail_to_pass`` and ``pass_to_pass`` pytest ids;
-    ``config`` the text of the pytest.ini; ``shape`` tells tasks apart that may not be in two splits.
+    ``tree`` is public, ``tests`` hidden, both by file name; ``gold`` holds the files that mend it (None: to be removed).
+    ``sources`` are the files, or folders with a ``/`` at the end, that a submission may change; ``fail_to_pass`` and
+    ``pass_to_pass`` pytest ids; ``config`` the text of the pytest.ini; ``shape`` tells tasks apart that may not be in two splits.
     """
 
     id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -68,7 +68,9 @@ def _installed(name: str, error: SourceError) -> Library:
     tree = {
         str(file): Path(str(file.locate())).read_bytes()
         for file in distribution.files or ()
-        if file.suffix not in (".pyc", ".so") and ".." not in file.parts and Path(str(file.locate())).is_file()
+        if file.suffix not in (".pyc", ".so")
+        and ".." not in file.parts
+        and Path(str(file.locate())).is_file()
     }
     return take_apart(name, distribution.version, tree)
 
@@ -86,7 +88,13 @@ def survey(library: Library, sandbox: Sandbox, cache: Path, report: Report) -> G
     for test in passing:
         for place in traced.reach.get(test, ()):
             reached.setdefault(place, set()).add(test)
-    return Ground(prepared, passing, {place: frozenset(tests) for place, tests in reached.items()}, prepared.run.seconds, shared_copies(library, sandbox))
+    return Ground(
+        prepared,
+        passing,
+        {place: frozenset(tests) for place, tests in reached.items()},
+        prepared.run.seconds,
+        shared_copies(library, sandbox),
+    )
 
 
 def make_mutations(
@@ -98,46 +106,66 @@ def make_mutations(
     count: int = 20,
     seed: int = 0,
     split: Split = "test",
-    keep: Callable[[MadeTask], bool] = lambda task: True,
+    keep: Callable[[MadeTask], bool],
+    tried: MutableMapping[str, str] | None = None,
 ) -> Iterator[MadeTask]:
     """Plant up to ``count`` bugs in a library; a task is yielded as soon as it is known to be good.
 
-    The same library, count and seed give the same tasks. Raises SourceError when the library will not do.
+    The same library and seed give the same tasks, and a larger count more of them. ``tried`` remembers what became of each site, so
+    that a run that was broken off goes on: the id of its task, or an empty text. Raises SourceError when the library will not do.
     """
     library = load_library(name, cache)
     ground = survey(library, sandbox, cache, report)
     chosen = candidates(library, ground, seed)
     if not chosen:
-        why = "the sandbox's own Python has it, where fixes could be read" if ground.copies else "its tests reach none of its functions"
+        why = (
+            "the sandbox's own Python has it, where fixes could be read"
+            if ground.copies
+            else "its tests reach none of its functions"
+        )
         raise SourceError(f"{library.name} {library.version}: {why}")
-    made = 0
+    known = {} if tried is None else tried
+    made = sum(1 for task_id in known.values() if task_id)
     number = f"{library.name}-{library.version}-s{seed}"
-    tried = chosen[: MOST_TRIES * count]
+    waiting = [site for site in chosen[: MOST_TRIES * count] if site.key not in known]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(tried), 2 * AT_ONCE):
-            batch = tried[start : start + 2 * AT_ONCE]
-            for place, task in enumerate(pool.map(lambda site: try_site(ground, site, sandbox, split), batch)):
-                report(f"{library.name}: {made} of {count} made, {start + place + 1} bugs tried")
-                if task is None:
-                    continue
-                named = replace(task, id=f"{number}-{made + 1:03d}")
-                if keep(named):
-                    made += 1
+        for start in range(0, len(waiting), 2 * AT_ONCE):
+            batch = waiting[start : start + 2 * AT_ONCE]
+            if made >= count:
+                return
+            found = pool.map(lambda site: try_site(ground, site, sandbox, split), batch)
+            for site, task in zip(batch, found, strict=True):
+                named = (
+                    None if task is None or made >= count else replace(task, id=f"{number}-{made + 1:03d}")
+                )
+                if task is not None and named is None:
+                    break  # enough; this site waits for a larger count
+                good = named is not None and keep(named)
+                known[site.key] = named.id if named is not None and good else ""
+                made += good
+                report(f"{library.name}: {made} of {count} made, {len(known)} bugs tried")
+                if named is not None and good:
                     yield named
-                if made >= count:
-                    return
     if not made:
-        raise SourceError(f"{library.name} {library.version}: none of {len(tried)} planted bugs makes a test fail")
+        raise SourceError(
+            f"{library.name} {library.version}: none of {len(known)} planted bugs makes a valid task"
+        )
 
 
 def candidates(library: Library, ground: Ground, seed: int) -> list[Site]:
-    """The sites in functions that tests reach, in the seed's order: operators take turns, so that frequent ones do not crowd out."""
+    """The sites in functions that tests reach, in the seed's order; operators take turns, so that none crowds others out."""
     rng = random.Random(f"mutation/{library.name}/{library.version}/{seed}")
     by_operator: dict[str, list[Site]] = {}
     for file, source in sorted(library.code.items()):
         for site in sites(file, source):
-            here = source[source.rfind(b"\n", 0, site.start) + 1 : site.end].decode(errors="replace").splitlines()
-            if (site.file, site.function_line) in ground.reached_by and not leaks(ground.copies, file, here[:1]):
+            here = (
+                source[source.rfind(b"\n", 0, site.start) + 1 : site.end]
+                .decode(errors="replace")
+                .splitlines()
+            )
+            if (site.file, site.function_line) in ground.reached_by and not leaks(
+                ground.copies, file, here[:1]
+            ):
                 by_operator.setdefault(site.operator, []).append(site)
     for found in by_operator.values():
         rng.shuffle(found)
@@ -198,7 +226,9 @@ def _task(
         id="",
         kind="mutation",
         title=f"Mend {library.name}: a planted bug",
-        statement=write_statement(library.name, library.places, examples=examples[:1], seen=symptoms(said)[:1]),
+        statement=write_statement(
+            library.name, library.places, examples=examples[:1], seen=symptoms(said)[:1]
+        ),
         tree={**suite.deps, **tree},
         tests=suite.files,
         gold={site.file: library.source[site.file]},

@@ -65,6 +65,11 @@ class Site:
     end: int
     text: str
 
+    @property
+    def key(self) -> str:
+        """Tells it from every other site of its library."""
+        return f"{self.file}:{self.start}:{self.end}:{self.operator}"
+
     def plant(self, source: bytes) -> bytes:
         """The source with the bug."""
         return source[: self.start] + self.text.encode() + source[self.end :]
@@ -89,7 +94,11 @@ def _boolean(node: ast.AST) -> ast.AST | None:
 
 
 def _arithmetic(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC and not isinstance(node.left, ast.Constant | ast.JoinedStr):
+    if (
+        isinstance(node, ast.BinOp)
+        and type(node.op) in _ARITHMETIC
+        and not isinstance(node.left, ast.Constant | ast.JoinedStr)
+    ):
         node.op = _ARITHMETIC[type(node.op)]()
         return node
     return None
@@ -102,7 +111,11 @@ def _number(node: ast.AST) -> ast.AST | None:
 
 
 def _flag(node: ast.AST) -> ast.AST | None:
-    return ast.Constant(not node.value) if isinstance(node, ast.Constant) and isinstance(node.value, bool) else None
+    return (
+        ast.Constant(not node.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool)
+        else None
+    )
 
 
 def _negation_dropped(node: ast.AST) -> ast.AST | None:
@@ -121,7 +134,11 @@ def _branches_swapped(node: ast.AST) -> ast.AST | None:
 
 
 def _arguments_swapped(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.Call) and len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
+    if (
+        isinstance(node, ast.Call)
+        and len(node.args) >= 2
+        and not any(isinstance(a, ast.Starred) for a in node.args[:2])
+    ):
         node.args[:2] = node.args[1], node.args[0]
         return node
     return None
@@ -154,7 +171,11 @@ def _slice(node: ast.AST) -> ast.AST | None:
 
 
 def _index(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
+    if (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Constant)
+        and type(node.slice.value) is int
+    ):
         node.slice = ast.Constant(-1 if node.slice.value == 0 else 0)
         return node
     return None
@@ -171,12 +192,16 @@ def _condition(node: ast.AST) -> ast.AST | None:
 
 
 def _statement_dropped(node: ast.AST) -> str | None:
-    plain = isinstance(node, ast.AugAssign) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    plain = isinstance(node, ast.AugAssign) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    )
     return "pass" if plain else None
 
 
 def _result_dropped(node: ast.AST) -> str | None:
-    whole = isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant)
+    whole = (
+        isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant)
+    )
     return "return None" if whole else None
 
 
@@ -241,6 +266,10 @@ class _Body(ast.AST):
     """A function's statements without its signature and decorators, which run when the module is imported."""
 
     _fields = ("body",)
+
+    def __init__(self, body: list[ast.stmt]) -> None:
+        super().__init__()
+        self.body = body
 
 
 def _is_text(node: ast.AST) -> bool:

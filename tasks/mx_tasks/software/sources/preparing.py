@@ -84,7 +84,9 @@ def check_runs(library: Library, run: Run) -> None:
         return
     title = f"{library.name} {library.version}"
     if run.missing:
-        raise SourceError(f"{title}: its tests need {', '.join(run.missing)}, which cannot be fetched as pure-Python wheels that it names")
+        raise SourceError(
+            f"{title}: its tests need {', '.join(run.missing)}, which cannot be fetched as pure-Python wheels that it names"
+        )
     if run.needs_network:
         raise SourceError(f"{title}: its tests need the network")
     if not run.outcomes and not run.errors:
@@ -98,7 +100,9 @@ def refuse_loaded(library: Library, sandbox: Sandbox) -> None:
     done = sandbox.run(["python", "-c", _LOADED, *library.modules])
     found = done.stdout.decode(errors="replace").split()
     if found:
-        raise SourceError(f"{library.name} is what the sandbox's pytest is made of ({', '.join(found)}): its tests would judge that copy")
+        raise SourceError(
+            f"{library.name} is what the sandbox's pytest is made of ({', '.join(found)}): its tests would judge that copy"
+        )
 
 
 _LOADED = """
@@ -114,12 +118,15 @@ print(*(name for name in names if name in sys.modules and name not in sys.builti
 def shared_copies(library: Library, sandbox: Sandbox) -> Tree:
     """What the sandbox has of the library itself, by file name without folders: fixes could be read there."""
     done = sandbox.run(
-        ["python", "-c", _FIND, *library.modules], limits=Limits(wall_s=60, cpu_s=60, output_bytes=LARGEST_COPY)
+        ["python", "-c", _FIND, *library.modules],
+        limits=Limits(wall_s=60, cpu_s=60, output_bytes=LARGEST_COPY),
     )
     try:
         found: dict[str, str] = json.loads(done.stdout)
     except ValueError:
-        raise SourceError(f"{library.name}: the sandbox holds a copy of it that is too large to look through") from None
+        raise SourceError(
+            f"{library.name}: the sandbox holds a copy of it that is too large to look through"
+        ) from None
     return {name: text.encode() for name, text in found.items()}
 
 

@@ -1,7 +1,7 @@
 """Release pairs: the bug is what a later release mends, the judge is that release's own tests.
 
-``buggy`` is the earlier release without its tests. Each hunk of the change, or group of hunks that need one another, also makes a task
-of its own: the later release with that group reverted.
+``buggy`` is the earlier release without its tests. Each hunk of the change, or group of hunks that need one another, also makes a
+task of its own: the later release with that group reverted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from mx_tasks.software.sources.hunks import Hunk, groups, hunks_between, revert
 from mx_tasks.software.sources.made import MadeTask, shape_of
 from mx_tasks.software.sources.preparing import Prepared, Report, leaks, prepare, shared_copies
 from mx_tasks.software.sources.releases import fetch_release
-from mx_tasks.software.sources.statements import change_notes, find_examples, new_names, symptoms, write_statement
+from mx_tasks.software.sources.statements import (
+    change_notes,
+    find_examples,
+    new_names,
+    symptoms,
+    write_statement,
+)
 from mx_tasks.software.sources.suites import HangError, Run, Suite, run_suite
 from mx_tasks.software.sources.trees import Library, licence, take_apart
 from mx_tasks.task import Split
@@ -61,14 +67,16 @@ def make_release_pair(
     report: Report,
     *,
     split: Split = "test",
-    keep: Callable[[MadeTask], bool] = lambda task: True,
+    keep: Callable[[MadeTask], bool],
 ) -> list[MadeTask]:
     """Make the tasks of a pair of releases; those that ``keep`` turns down are left out.
 
     Raises SourceError when no task can be made, with the reason.
     """
     report(f"fetching {name} {old} and {new}")
-    libraries = [take_apart(name, r.version, r.tree) for r in (fetch_release(name, v, cache) for v in (old, new))]
+    libraries = [
+        take_apart(name, r.version, r.tree) for r in (fetch_release(name, v, cache) for v in (old, new))
+    ]
     before, after = libraries
     if before.code == after.code:
         raise SourceError(f"{name}: the code of {old} and {new} is the same")
@@ -76,12 +84,16 @@ def make_release_pair(
     passing = _always_passing(prepared, sandbox, report)
     pair = _Pair(name, before, after, prepared, passing, shared_copies(after, sandbox), sandbox, split)
     if _leaked(pair, hunks_between(before.code, after.code)):
-        raise SourceError(f"{name}: the sandbox's own Python has {name} with the change of {new}, where it could be read")
+        raise SourceError(
+            f"{name}: the sandbox's own Python has {name} with the change of {new}, where it could be read"
+        )
     whole = _whole(pair, report)
     made = [whole] if whole is not None and keep(whole) else []
     made += [task for task in _parts(pair, report, known=whole) if keep(task)]
     if not made:
-        raise SourceError(f"{name} {old} to {new}: no test fails before and passes after the change, three times each")
+        raise SourceError(
+            f"{name} {old} to {new}: no test fails before and passes after the change, three times each"
+        )
     return made
 
 
@@ -91,7 +103,9 @@ def _always_passing(prepared: Prepared, sandbox: Sandbox, report: Report) -> fro
     for seed in range(1, REPEATS):
         passing &= run_suite(sandbox, prepared.library.source, prepared.suite, hash_seed=seed).passed
     if not passing:
-        raise SourceError(f"{prepared.library.name}: no test passes {REPEATS} times out of {REPEATS}; the suite is flaky")
+        raise SourceError(
+            f"{prepared.library.name}: no test passes {REPEATS} times out of {REPEATS}; the suite is flaky"
+        )
     return frozenset(passing)
 
 
@@ -126,10 +140,13 @@ def _whole(pair: _Pair, report: Report) -> MadeTask | None:
     stated = [
         test
         for test in verdicts.fail_to_pass
-        if test.partition("::")[0] not in broken and pair.new.version not in verdicts.run.messages.get(test, "")
+        if test.partition("::")[0] not in broken
+        and pair.new.version not in verdicts.run.messages.get(test, "")
     ]
     if not stated:
-        report(f"{pair.name} {pair.old.version}: the new tests need names that it does not have; no task of the whole pair")
+        report(
+            f"{pair.name} {pair.old.version}: the new tests need names that it does not have; no task of the whole pair"
+        )
         return None
     gold = _changed(pair.old, pair.new)
     return _task(
@@ -168,8 +185,9 @@ def _parts(pair: _Pair, report: Report, *, known: MadeTask | None) -> list[MadeT
 def _leaked(pair: _Pair, hunks: Sequence[Hunk]) -> bool:
     """Whether the sandbox has a copy of the library in which those hunks can be read."""
     telling = [hunk for hunk in hunks if any(line.strip() for line in hunk.new)]
-    return bool(telling) and any(leaks(pair.copies, hunk.file, hunk.new) for hunk in telling if len(hunk.new) > 1) or (
-        bool(telling) and all(leaks(pair.copies, hunk.file, hunk.new) for hunk in telling)
+    known = [leaks(pair.copies, hunk.file, hunk.new) for hunk in telling]
+    return bool(telling) and (
+        all(known) or any(k for k, hunk in zip(known, telling, strict=True) if len(hunk.new) > 1)
     )
 
 
@@ -184,7 +202,7 @@ def _part(pair: _Pair, group: Sequence[Hunk]) -> MadeTask | None:
         return None
     if verdicts is None or len(verdicts.fail_to_pass) > MOST_BROKEN * len(pair.passing):
         return None
-    gold = {name: pair.new.source[name] for name in reverted}
+    gold: dict[str, bytes | None] = {name: pair.new.source[name] for name in reverted}
     return _task(pair, f"{pair.name}-{pair.new.version}", tree=tree, gold=gold, verdicts=verdicts)
 
 
@@ -196,7 +214,9 @@ def _changed(old: Library, new: Library) -> dict[str, bytes | None]:
         for name in old.source.keys() | new.source.keys()
         if (name.startswith(inside) or old.owns(name) or new.owns(name)) and ".egg-info" not in name
     }
-    return {name: new.source.get(name) for name in sorted(names) if old.source.get(name) != new.source.get(name)}
+    return {
+        name: new.source.get(name) for name in sorted(names) if old.source.get(name) != new.source.get(name)
+    }
 
 
 def _task(
@@ -215,9 +235,14 @@ def _task(
     examples = find_examples(
         pair.sandbox, tree, mended, suite, verdicts.fail_to_pass, {**pair.prepared.run.files}
     )
-    messages = [verdicts.run.messages[test] for test in verdicts.fail_to_pass if test in verdicts.run.messages]
+    messages = [
+        verdicts.run.messages[test] for test in verdicts.fail_to_pass if test in verdicts.run.messages
+    ]
     places = sorted({*pair.old.places, *pair.new.places}) if not one_bug else pair.new.places
-    size = sum(abs(len((data or b"").splitlines()) - len(tree.get(name, b"").splitlines())) for name, data in gold.items())
+    size = sum(
+        abs(len((data or b"").splitlines()) - len(tree.get(name, b"").splitlines()))
+        for name, data in gold.items()
+    )
     return MadeTask(
         id=_plain(task_id),
         kind="release-pair",

@@ -78,14 +78,24 @@ def fetch_wheels(requirements: Sequence[str], python: str, folder: Path, *, recu
     folder.mkdir(parents=True, exist_ok=True)
     line = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     line += ["--only-binary=:all:", "--python-version", python, "--implementation", "py", "--abi", "none"]
-    line += ["--platform", "any", "--dest", str(folder), *(() if recursive else ("--no-deps",)), "--", *requirements]
+    line += [
+        "--platform",
+        "any",
+        "--dest",
+        str(folder),
+        *(() if recursive else ("--no-deps",)),
+        "--",
+        *requirements,
+    ]
     try:
         done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"pip did not fetch {', '.join(requirements)} within 300 s") from error
     if done.returncode != 0:
         said = [text for text in done.stderr.splitlines() if text.startswith("ERROR")] or ["pip failed"]
-        raise SourceError(f"no pure-Python wheels of {', '.join(requirements)}: {said[-1].removeprefix('ERROR: ')}")
+        raise SourceError(
+            f"no pure-Python wheels of {', '.join(requirements)}: {said[-1].removeprefix('ERROR: ')}"
+        )
     tree: Tree = {}
     for wheel in sorted(folder.glob("*.whl")):
         tree |= unpack(wheel)
@@ -105,7 +115,9 @@ def _download(name: str, version: str, folder: Path) -> Path:
     if not fitting:
         known = sorted({found for file in files if (found := _file_version(file[0], name))}, key=_sort_key)
         some = ", ".join(known[-6:])
-        raise SourceError(f"{name} has no release {version!r}{did_you_mean(version, known)}; the latest are: {some}")
+        raise SourceError(
+            f"{name} has no release {version!r}{did_you_mean(version, known)}; the latest are: {some}"
+        )
     source = [file for file in fitting if not file[0].endswith(".whl")]
     wheels = [file for file in fitting if file[0].endswith("none-any.whl")]
     if not source and not wheels:
@@ -207,7 +219,9 @@ def _file_version(filename: str, name: str) -> str | None:
     if stem is None:
         return None
     flat = re.sub(r"[-_.]+", "[-_.]+", re.escape(name).replace(r"\-", "-").replace(r"\.", "."))
-    match = re.fullmatch(f"{flat}-([^-]+)" + (r"-.*" if filename.endswith(".whl") else ""), stem, re.IGNORECASE)
+    match = re.fullmatch(
+        f"{flat}-([^-]+)" + (r"-.*" if filename.endswith(".whl") else ""), stem, re.IGNORECASE
+    )
     return match[1] if match else None
 
 
@@ -225,3 +239,16 @@ def _sort_key(version: str) -> tuple[tuple[int, str], ...]:
 def _version_of(filename: str) -> str:
     match = re.search(r"-(\d[^-]*?)(?:-py|-cp|\.tar|\.zip|\.tgz|\.whl|$)", filename)
     return match[1] if match else "0"
+
+
+def previous_version(name: str, version: str) -> str:
+    """The release before a version, pre-releases left out. Raises SourceError."""
+    _check_words(name, version)
+    found = {known for file in _links(name) if (known := _file_version(file[0], name))}
+    plain = {known for known in found if re.fullmatch(r"\d+(\.\d+)*(\.?post\d+)?", known)}
+    earlier = [known for known in plain if _sort_key(known) < _sort_key(version)]
+    if not earlier or not any(_same(known, version) for known in found):
+        raise SourceError(
+            f"{name} has no release {version!r} with one before it{did_you_mean(version, plain)}"
+        )
+    return max(earlier, key=_sort_key)

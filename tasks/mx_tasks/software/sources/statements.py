@@ -38,7 +38,8 @@ def find_examples(
     paths = sorted({files[test] for test in asked if test in files})
     try:
         before, after = (
-            run_suite(sandbox, tree, suite, only=asked, paths=paths, record="calls") for tree in (broken, mended)
+            run_suite(sandbox, tree, suite, only=asked, paths=paths, record="calls")
+            for tree in (broken, mended)
         )
     except SourceError:
         return []
@@ -47,7 +48,9 @@ def find_examples(
         example = _first_difference(before.calls.get(test, []), after.calls.get(test, []))
         if example is not None:
             found.setdefault(example.call, example)
-    return sorted(found.values(), key=lambda example: len(example.call) + len(example.expected))[:MOST_EXAMPLES]
+    return sorted(found.values(), key=lambda example: len(example.call) + len(example.expected))[
+        :MOST_EXAMPLES
+    ]
 
 
 def _first_difference(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Example | None:
@@ -97,7 +100,9 @@ def symptoms(messages: Iterable[str]) -> list[str]:
 
 def change_notes(tree: Tree, version: str) -> str:
     """What the release's own change log says of a version; empty when it says nothing."""
-    names = sorted((name for name in tree if _LOG_FILE.search(name)), key=lambda name: (name.count("/"), name))
+    names = sorted(
+        (name for name in tree if _LOG_FILE.search(name)), key=lambda name: (name.count("/"), name)
+    )
     names += [name for name in tree if re.fullmatch(r"readme\.\w+", name, re.IGNORECASE)]
     for name in names:
         notes = _section(tree[name].decode(errors="replace").splitlines(), version)
@@ -127,7 +132,9 @@ def new_names(before: Tree, after: Tree) -> list[str]:
     found = {name: None for data in after.values() for name in _signatures(data) if name not in old}
     known = {name.partition("(")[0] for name in old}
     listed = [name for name in found if not name.rpartition(".")[2].startswith("_")]
-    return [f"{name}  (changed signature)" if name.partition("(")[0] in known else name for name in listed][:20]
+    return [f"{name}  (changed signature)" if name.partition("(")[0] in known else name for name in listed][
+        :20
+    ]
 
 
 def _signatures(source: bytes) -> list[str]:
@@ -140,8 +147,7 @@ def _signatures(source: bytes) -> list[str]:
     def visit(nodes: Sequence[ast.stmt], prefix: str) -> None:
         for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                bare = ast.arguments(**{**vars(node.args)})
-                found.append(f"{prefix}{node.name}({ast.unparse(bare)})")
+                found.append(f"{prefix}{node.name}({ast.unparse(node.args)})")
             elif isinstance(node, ast.ClassDef):
                 found.append(f"{prefix}{node.name}")
                 visit(node.body, f"{prefix}{node.name}.")
@@ -162,7 +168,10 @@ def write_statement(
 ) -> str:
     """The text of a task about a library's bug."""
     what = "One thing is wrong with it." if one_bug else "Some things about it are wrong or missing."
-    parts = [f"# Mend `{library}`", f"The workspace holds the source of the Python library `{library}`, without its tests. {what}"]
+    parts = [
+        f"# Mend `{library}`",
+        f"The workspace holds the source of the Python library `{library}`, without its tests. {what}",
+    ]
     if examples:
         lines = [f"- `{e.call}`\n  {e.seen[:400]};\n  right: {e.expected[:400]}." for e in examples]
         parts.append("## What happens\n\n" + "\n".join(lines))
@@ -171,10 +180,13 @@ def write_statement(
     if interface:
         parts.append("## Names that the change brings\n\n" + "\n".join(f"- `{line}`" for line in interface))
     if notes:
-        parts.append("## From the notes of the release that mends it\n\n" + "\n".join(f"> {line}" for line in notes.splitlines()))
+        parts.append(
+            "## From the notes of the release that mends it\n\n"
+            + "\n".join(f"> {line}" for line in notes.splitlines())
+        )
     listed = ", ".join(f"`{place}`" for place in places)
     parts.append(
         f"Change the library's source ({listed}) so that it does the right thing; all else must go on working. Hidden tests judge "
-        f"the source files alone: tests, settings and anything outside of them are not taken over. `{DEPS}/` holds what it depends on."
+        f"the source files alone: tests, settings and other files are not taken over. `{DEPS}/` holds what it depends on."
     )
     return "\n\n".join(parts) + "\n"

@@ -16,7 +16,9 @@ from mx_tasks.software.sources.trees import DEPS, Library, pytest_settings, test
 
 CONFIG = "mx_pytest.ini"
 _PROBE = resources.files("mx_tasks.software").joinpath("inside", "mx_probe.py").read_bytes()
-_NETWORK = re.compile(r"gaierror|Network is unreachable|name resolution|NewConnectionError|ConnectError|URLError")
+_NETWORK = re.compile(
+    r"gaierror|Network is unreachable|name resolution|NewConnectionError|ConnectError|URLError"
+)
 _MISSING = re.compile(r"No module named '([^']+)'")
 TEST_S = 10.0
 
@@ -43,7 +45,16 @@ class Suite:
     def arguments(self) -> list[str]:
         """pytest's arguments but for plugins and paths."""
         mode = ["--import-mode=importlib"] if "importlib" in self.settings else []
-        fixed = ["-c", CONFIG, "--rootdir=.", "-q", "--no-header", "--continue-on-collection-errors", "-p", "no:cacheprovider"]
+        fixed = [
+            "-c",
+            CONFIG,
+            "--rootdir=.",
+            "-q",
+            "--no-header",
+            "--continue-on-collection-errors",
+            "-p",
+            "no:cacheprovider",
+        ]
         return fixed + mode
 
 
@@ -79,7 +90,9 @@ class Run:
     @property
     def needs_network(self) -> bool:
         """Whether failures speak of a network."""
-        return any(_NETWORK.search(text) for text in (*self.messages.values(), *(text for _, text in self.errors)))
+        return any(
+            _NETWORK.search(text) for text in (*self.messages.values(), *(text for _, text in self.errors))
+        )
 
 
 class HangError(SourceError):
@@ -156,7 +169,9 @@ def _read(done: Completed, wall_s: float) -> Run:
     if data is None:
         said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
         if any("No module named pytest" in line for line in said):
-            raise SourceError("the sandbox has no pytest: mx sandbox build python, or apt-get install python3-pytest")
+            raise SourceError(
+                "the sandbox has no pytest: mx sandbox build python, or apt-get install python3-pytest"
+            )
         if any(_MISSING.search(line) for line in said):  # a conftest.py that cannot be imported ends pytest
             return Run({}, {}, {}, {}, {}, [("conftest.py", "\n".join(said)[-1500:])], done.wall_s)
         last = next((line for line in reversed(said) if line.strip()), "it said nothing")

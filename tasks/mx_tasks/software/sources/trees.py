@@ -20,7 +20,9 @@ DEPS = "mx_deps"
 
 ROOTS = ("src", "lib", "python", "source")
 TEST_FOLDERS = frozenset({"tests", "test", "testsuite", "unit_tests", "unittests"})
-LEFT_OUT = frozenset({"docs", "doc", "examples", "example", "benchmarks", "benchmark", "scripts", "tools", "bin", "ci"})
+LEFT_OUT = frozenset(
+    {"docs", "doc", "examples", "example", "benchmarks", "benchmark", "scripts", "tools", "bin", "ci"}
+)
 """Top-level folders that are neither library nor tests."""
 
 _TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests?|conftest)\.py")
@@ -64,7 +66,9 @@ def take_apart(name: str, version: str, tree: Tree) -> Library:
     """Tell library and tests apart. Raises SourceError where no library is found."""
     roots, modules = _modules(name, tree)
     if not modules:
-        raise SourceError(f"{name} {version}: no Python package or module of it is in its source distribution")
+        raise SourceError(
+            f"{name} {version}: no Python package or module of it is in its source distribution"
+        )
     tests = {path: data for path, data in tree.items() if is_test(path, modules)}
     source = {path: data for path, data in tree.items() if path not in tests}
     return Library(name, version, source, tests, roots, modules)
@@ -126,7 +130,11 @@ def requirements(library: Library, *, extras: bool) -> list[str]:
     for line in _metadata(library).get_all("Requires-Dist") or []:
         requirement, _, marker = line.partition(";")
         if extras or "extra" not in marker:
-            needed.append(f"{requirement.strip()}; {marker.strip()}" if marker and "extra" not in marker else requirement.strip())
+            needed.append(
+                f"{requirement.strip()}; {marker.strip()}"
+                if marker and "extra" not in marker
+                else requirement.strip()
+            )
     return needed
 
 
@@ -135,16 +143,30 @@ def declared_words(library: Library) -> set[str]:
     words: set[str] = set()
     for name, data in library.source.items() | library.tests.items():
         base = name.rpartition("/")[2].lower()
-        fitting = base in ("pkg-info", "setup.py", "setup.cfg", "pyproject.toml", "tox.ini", "noxfile.py", "pipfile")
+        fitting = base in (
+            "pkg-info",
+            "setup.py",
+            "setup.cfg",
+            "pyproject.toml",
+            "tox.ini",
+            "noxfile.py",
+            "pipfile",
+        )
         if fitting or ("requirements" in name.lower() and base.endswith((".txt", ".in"))):
-            words |= {_flat(word) for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", data.decode(errors="replace"))}
+            words |= {
+                _flat(word)
+                for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", data.decode(errors="replace"))
+            }
     return words
 
 
 def metadata_files(library: Library) -> Tree:
     """A ``.dist-info`` folder as an installation would leave, for libraries that ask for their own version."""
     stem = f"{re.sub(r'[-_.]+', '_', library.name)}-{library.version}.dist-info"
-    text = library.source.get("PKG-INFO") or f"Metadata-Version: 2.1\nName: {library.name}\nVersion: {library.version}\n".encode()
+    text = (
+        library.source.get("PKG-INFO")
+        or f"Metadata-Version: 2.1\nName: {library.name}\nVersion: {library.version}\n".encode()
+    )
     files = {f"{DEPS}/{stem}/METADATA": text}
     for name, data in library.source.items():
         if name.endswith(".egg-info/entry_points.txt"):
@@ -155,14 +177,20 @@ def metadata_files(library: Library) -> Tree:
 def _metadata(library: Library) -> Any:
     text = library.source.get("PKG-INFO", b"")
     if not text:
-        text = next((data for name, data in library.source.items() if name.endswith(".dist-info/METADATA")), b"")
+        text = next(
+            (data for name, data in library.source.items() if name.endswith(".dist-info/METADATA")), b""
+        )
     return HeaderParser().parsestr(text.decode(errors="replace"))
 
 
 def licence(library: Library) -> str:
     """The licence that the release names."""
     head = _metadata(library)
-    classified = [line.rpartition(" :: ")[2] for line in head.get_all("Classifier") or [] if line.startswith("License ::")]
+    classified = [
+        line.rpartition(" :: ")[2]
+        for line in head.get_all("Classifier") or []
+        if line.startswith("License ::")
+    ]
     stated = str(head.get("License-Expression") or head.get("License") or "").strip().partition("\n")[0][:60]
     return stated if stated and stated != "UNKNOWN" else ", ".join(classified) or "see the release"
 
@@ -179,19 +207,34 @@ def _modules(name: str, tree: Mapping[str, bytes]) -> tuple[tuple[str, ...], tup
     for root in (*_told_roots(tree), *ROOTS, "."):
         here = _importable(tree, root)
         chosen = [word for word in here if word in listed and word not in TEST_FOLDERS]
-        chosen = chosen or [word for word in here if _flat(word) == flat or _flat(word) == flat.removeprefix("python-")]
-        chosen = chosen or [word for word in here if _flat(word) in (flat.removesuffix("-py"), f"py{flat}", flat.removeprefix("py"))]
+        chosen = chosen or [
+            word for word in here if _flat(word) == flat or _flat(word) == flat.removeprefix("python-")
+        ]
+        chosen = chosen or [
+            word
+            for word in here
+            if _flat(word) in (flat.removesuffix("-py"), f"py{flat}", flat.removeprefix("py"))
+        ]
         if not chosen and root != ".":
             chosen = [word for word in here if not is_test(f"{word}/x.py") and word not in LEFT_OUT]
         if chosen:
             return ((root,) if root == "." else (root, ".")), tuple(sorted(set(chosen)))
-    here = [word for word in _importable(tree, ".") if word not in TEST_FOLDERS | LEFT_OUT | {"setup", "conftest", "noxfile", "tasks"}]
+    here = [
+        word
+        for word in _importable(tree, ".")
+        if word not in TEST_FOLDERS | LEFT_OUT | {"setup", "conftest", "noxfile", "tasks"}
+    ]
     return (".",), tuple(sorted({word for word in here if not _TEST_FILE.fullmatch(word + ".py")}))
 
 
 def _told_roots(tree: Mapping[str, bytes]) -> list[str]:
-    text = "\n".join(tree.get(name, b"").decode(errors="replace") for name in ("setup.cfg", "pyproject.toml", "setup.py"))
-    told = re.findall(r"(?:where|package[-_]dir|from)\s*=\s*[\[{\n\s]*(?:[\"']{2}\s*[:=]|=)?\s*[\"']?([A-Za-z_][\w/]*)", text)
+    text = "\n".join(
+        tree.get(name, b"").decode(errors="replace") for name in ("setup.cfg", "pyproject.toml", "setup.py")
+    )
+    told = re.findall(
+        r"(?:where|package[-_]dir|from)\s*=\s*[\[{\n\s]*(?:[\"']{2}\s*[:=]|=)?\s*[\"']?([A-Za-z_][\w/]*)",
+        text,
+    )
     return [root.strip("/") for root in told if any(path.startswith(f"{root.strip('/')}/") for path in tree)]
 
 

@@ -20,6 +20,7 @@ class Meter:
         self.seen: dict[tuple[str, str], float] = {}
         self.observed = 0.0
         self.changed = False
+        self.threads = 0
 
     def read(self) -> tuple[float, int]:
         """CPU seconds and bytes of memory.
@@ -29,7 +30,7 @@ class Meter:
         """
         seen: dict[tuple[str, str], float] = {}
         living = 0.0
-        memory = other = 0
+        memory = other = threads = 0
         for name in os.listdir("/proc"):
             if not name.isdigit() or name in self.mine:
                 continue
@@ -44,11 +45,12 @@ class Meter:
             living += sum(map(int, fields[11:15])) / TICK
             key = (name, fields[19].decode())
             seen[key] = own
+            threads += int(fields[17])
             self.observed += max(0.0, own - self.seen.get(key, 0.0))
             memory += PAGE * (pages[1] - pages[2])
             other += PAGE * max(0, pages[0] - pages[3] - pages[5])
         self.changed = seen.keys() != self.seen.keys()
-        self.seen = seen
+        self.seen, self.threads = seen, threads
         if other > self.suspicious:
             memory += shared_bytes([name for name, _ in seen])
         done = resource.getrusage(resource.RUSAGE_CHILDREN)

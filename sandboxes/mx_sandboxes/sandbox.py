@@ -39,7 +39,8 @@ class Limits:
     """What one job may use, in all its processes together.
 
     Reaching ``wall_s``, ``cpu_s``, ``memory_bytes`` or ``output_bytes`` (of stdout and stderr together) ends a job, with
-    everything that it started. The others refuse: the system call fails with an errno, and what the program makes of that is its own affair.
+    everything that it started. The others refuse: the system call fails with an errno, and what the program makes of that is its
+    own affair.
     ``workspace_bytes`` and ``inodes`` (files and folders) are those of each writable folder; ``file_bytes`` is that of one file,
     ``open_files`` that of one process; ``pids`` counts processes and threads.
     """

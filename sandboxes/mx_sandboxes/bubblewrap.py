@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import logging
 import os
@@ -110,15 +111,21 @@ class Bubble:
         return os.pread(self._errors.fileno(), 8192, 0).decode("utf-8", "replace")
 
 
-@functools.cache
+_births = itertools.count()
+
+
 def throwaway_uid() -> int | None:
-    """The user id that slots run as when this process is root; None otherwise (bubblewrap maps this user's own)."""
+    """The user id for one more slot when this process is root; None otherwise (bubblewrap maps this user's own).
+
+    The kernel counts some things by user, such as the memory of pipes: slots take turns with 16 ids, which no other process has.
+    """
     if os.geteuid() != 0:
         return None
     rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     end = max(inside + count for inside, _, count in rows)
-    wanted = 1_900_000_000 + os.getpid() % 4_000_000 * 16
-    return wanted if wanted < end else max(1, end - 10_000 + os.getpid() % 9_000)
+    mine = os.getpid() % 4_000_000 * 16 + next(_births) % 16
+    wanted = 1_900_000_000 + mine
+    return wanted if wanted < end else max(1, end - 10_000 + mine % 9_000)
 
 
 def _python() -> str:
@@ -138,7 +145,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:

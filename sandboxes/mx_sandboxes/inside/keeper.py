@@ -77,7 +77,7 @@ class Keeper:
         self.to_job, self.to_host, self.incoming = bytearray(), bytearray(), bytearray()
         self.sample_at, self.interval = self.started + FIRST_LOOK_S, FIRST_LOOK_S
         self.last_cpu, self.peak, self.ooms = 0.0, 0, oom_kills()
-        self.meter = usage.Meter(("1", str(os.getpid())), self.limits["memory_bytes"])
+        self.meter = usage.Meter(("1", str(os.getpid())), uid, self.limits["memory_bytes"])
         self.names: list[str] | None = None if request["session"] else request["collect"]
         self.wakeup = -1
         self.poll = select.poll()

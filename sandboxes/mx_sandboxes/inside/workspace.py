@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import socket
 import stat
+import struct
 import time
 from typing import Any
 
@@ -14,8 +17,12 @@ WRITABLE = (WORK, "/tmp", "/dev/shm", "/dev/mqueue")
 
 
 def isolate(workspace_bytes: int, inodes: int) -> None:
-    """Enter fresh mount, ipc and uts namespaces (the pid namespace is fresh already) with empty writable folders."""
-    kernel.call("unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
+    """Enter fresh mount, ipc, uts and network namespaces (the pid namespace is fresh already) with empty writable folders."""
+    kernel.call(
+        "unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:  # the loopback is down at first
+        fcntl.ioctl(control, kernel.SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", kernel.IFF_UP))
     kernel.call("mount", b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE, None)
     options = b"mode=0700,size=%d,nr_inodes=%d" % (workspace_bytes, inodes)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV

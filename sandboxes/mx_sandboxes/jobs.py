@@ -42,7 +42,7 @@ class Request:
         for text in (*self.argv, *self.env, *self.env.values()):
             if not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"arguments and environment are strings without NUL, not {text!r}")
-        for name in (*self.files, *self.collect):
+        for name in (*self.files, *(name.removesuffix("/") for name in self.collect)):
             check_name(name)
         check_limits(self.limits)
         size = sum(map(len, self.files.values()))

@@ -70,7 +70,7 @@ class SlotSession:
         """See `mx_sandboxes.Session.close`. Raises ValueError for a name that is not in the workspace."""
         names = as_tuple(collect)
         for name in names:
-            check_name(name)
+            check_name(name.removesuffix("/"))
         if not self._released:
             try:
                 if self._final is None:

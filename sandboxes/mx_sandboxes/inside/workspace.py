@@ -105,14 +105,33 @@ def read_file(name: str, limit: int) -> bytes | None:
 
 
 def read_files(names: list[str], limit: int, total: int) -> list[tuple[str, bytes]]:
-    """Those of the named files that may come out, together no more than the workspace can hold: sparse files would be."""
+    """Those of the named files that may come out, together no more than the workspace can hold: sparse files would be.
+
+    A name with a slash at its end stands for all files of that folder.
+    """
     files = []
-    for name in names:
+    wanted = [file for name in names for file in (in_folder(name) if name.endswith("/") else [name])]
+    for name in wanted:
         data = read_file(name, min(limit, total))
         if data is not None:
             files.append((name, data))
             total -= len(data)
     return files
+
+
+MOST_FILES = 5_000
+"""Files of one folder that are read."""
+
+
+def in_folder(folder: str) -> list[str]:
+    """Names of the files in a workspace folder, at any depth, in order."""
+    names: list[str] = []
+    for place, folders, files in os.walk(os.path.join(WORK, folder)):
+        folders.sort()
+        names += [os.path.relpath(os.path.join(place, name), WORK) for name in files]
+        if len(names) > MOST_FILES:
+            break
+    return sorted(name for name in names if name.isprintable())[:MOST_FILES]
 
 
 def wipe() -> None:

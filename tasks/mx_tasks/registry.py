@@ -21,6 +21,14 @@ Factory = Callable[..., TaskSet]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 _factories: dict[str, Factory | str] = {
+    "hardware:combinational": "mx_tasks.hardware.generated:combinational",
+    "hardware:cvdp": "mx_tasks.hardware.imports:cvdp",
+    "hardware:fsm": "mx_tasks.hardware.generated:fsm",
+    "hardware:micro": "mx_tasks.hardware.micro:MicroHardware",
+    "hardware:repair": "mx_tasks.hardware.generated:repair",
+    "hardware:rtllm": "mx_tasks.hardware.imports:rtllm",
+    "hardware:sequential": "mx_tasks.hardware.generated:sequential",
+    "hardware:verilog-eval": "mx_tasks.hardware.imports:verilog_eval",
     "software:micro": "mx_tasks.software.micro:MicroTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
     "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",

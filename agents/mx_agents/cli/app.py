@@ -227,6 +227,18 @@ def report(
     typer.echo(write_report(run, output))
 
 
+@app.command()
+def view(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, which may still go on.")],
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8800,
+) -> None:
+    """Show a run in the browser and keep up with it."""
+    from mx_agents.cli.view import run as run_view
+
+    raise typer.Exit(run_view(run, host, port))
+
+
 @tasks_app.command("list")
 def tasks_list() -> None:
     """List the task sets with the sizes of their splits."""

@@ -100,7 +100,7 @@ import gc
 from _pytest.config import Config
 for _config in [item for item in gc.get_objects() if isinstance(item, Config)]:
     for _impl in list(_config.pluginmanager.hook.pytest_runtest_call.get_hookimpls()):
-        if not _impl.hookwrapper:
+        if not (_impl.hookwrapper or getattr(_impl, "wrapper", False)):
             _impl.function = lambda item: True
 """,
     "results rewritten as they are reported": """

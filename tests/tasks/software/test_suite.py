@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from mx_sandboxes import Limits, Sandbox
+from mx_sandboxes import Limits, Sandbox, open_sandbox
 from mx_tasks import GradingError, Submission
 from mx_tasks.software.canaries import plant
 from mx_tasks.software.suite import Outcome, Suite, grade_suite, run_tests
@@ -82,33 +84,38 @@ GOLD = Submission(files={"stats.py": FIXED})
 CHEATS = suite_cheats(SUITE)
 
 
-@pytest.fixture(autouse=True)
-def _pytest_is_inside(sandbox: Sandbox) -> None:
+@pytest.fixture
+def judging(sandbox: Sandbox) -> Sandbox:
+    """A sandbox that has pytest."""
     if not sandbox.run(["python", "-c", "import pytest"]).ok:
-        pytest.skip("the sandbox has no pytest: apt-get install python3-pytest")
+        required = sandbox.backend in os.environ.get("MX_REQUIRE", "").split(",")
+        (pytest.fail if required else pytest.skip)(
+            "the sandbox has no pytest: apt-get install python3-pytest"
+        )
+    return sandbox
 
 
-def test_a_right_change_scores_one_and_nothing_scores_zero(sandbox: Sandbox) -> None:
+def test_a_right_change_scores_one_and_nothing_scores_zero(judging: Sandbox) -> None:
     for _ in range(3):  # other canaries every time
-        grade = grade_suite(SUITE, GOLD, sandbox)
+        grade = grade_suite(SUITE, GOLD, judging)
         assert (grade.score, grade.passed, grade.tampered) == (1.0, True, False), grade.log
-    grade = grade_suite(SUITE, Submission(files=SUITE.files), sandbox)
+    grade = grade_suite(SUITE, Submission(files=SUITE.files), judging)
     assert (grade.score, grade.passed, grade.tampered) == (0.0, False, False), grade.log
 
 
-def test_half_a_change_earns_the_product_of_the_shares(sandbox: Sandbox) -> None:
+def test_half_a_change_earns_the_product_of_the_shares(judging: Sandbox) -> None:
     half = LIBRARY.replace(b"items[1:]", b"items[1:] if len(items) != 1 else items")
-    grade = grade_suite(SUITE, Submission(files={"stats.py": half}), sandbox)
+    grade = grade_suite(SUITE, Submission(files={"stats.py": half}), judging)
     assert (grade.score, grade.passed) == (0.5, False), grade.log
     broke = FIXED.replace(b"raise NoItems", b"raise TypeError")
-    grade = grade_suite(SUITE, Submission(files={"stats.py": broke}), sandbox)
+    grade = grade_suite(SUITE, Submission(files={"stats.py": broke}), judging)
     assert (grade.score, grade.passed) == (0.5, False), grade.log
     assert "test_first_of_nothing" in grade.log
     many = replace(SUITE, pass_to_pass=SUITE.pass_to_pass * 20 + (f"{FILE}::test_gone",))
-    assert grade_suite(many, GOLD, sandbox).score == 0.9  # a missing test is no pass
+    assert grade_suite(many, GOLD, judging).score == 0.9  # a missing test is no pass
 
 
-def test_what_does_not_belong_to_the_sources_is_listed_and_refused(sandbox: Sandbox) -> None:
+def test_what_does_not_belong_to_the_sources_is_listed_and_refused(judging: Sandbox) -> None:
     files = {
         "stats.py": FIXED,
         "README": b"",
@@ -117,13 +124,13 @@ def test_what_does_not_belong_to_the_sources_is_listed_and_refused(sandbox: Sand
         FILE: b"",
         "extra/new.py": b"x = 1",
     }
-    grade = grade_suite(SUITE, Submission(files=files, removed=("README",)), sandbox)
+    grade = grade_suite(SUITE, Submission(files=files, removed=("README",)), judging)
     assert grade.passed
     assert f"refused: README, extra/conftest.py, other.py, {FILE}, README" in grade.log
 
 
-def test_a_removed_source_is_gone(sandbox: Sandbox) -> None:
-    grade = grade_suite(SUITE, Submission(removed=("stats.py",)), sandbox)
+def test_a_removed_source_is_gone(judging: Sandbox) -> None:
+    grade = grade_suite(SUITE, Submission(removed=("stats.py",)), judging)
     assert (grade.score, grade.tampered) == (0.0, False)
     assert "No module named 'stats'" in grade.log or "missing" in grade.log
 
@@ -152,8 +159,8 @@ class TestOld(unittest.TestCase):
 """
 
 
-def test_only_a_pass_is_a_pass(sandbox: Sandbox) -> None:
-    run = run_tests(sandbox, {"test_all.py": OUTCOMES}, None, targets=["test_all.py"])
+def test_only_a_pass_is_a_pass(judging: Sandbox) -> None:
+    run = run_tests(judging, {"test_all.py": OUTCOMES}, None, targets=["test_all.py"])
     found = {test.partition("::")[2]: outcome for test, outcome in run.outcomes.items()}
     odd = {test for test in found if test.startswith("test_odd_ids")}
     assert len(odd) == 4
@@ -169,7 +176,7 @@ def test_only_a_pass_is_a_pass(sandbox: Sandbox) -> None:
         "TestOld::test_skipped": Outcome.SKIPPED,
     }
     assert run.consistent
-    again = run_tests(sandbox, {"test_all.py": OUTCOMES}, ["test_all.py::test_odd_ids"])
+    again = run_tests(judging, {"test_all.py": OUTCOMES}, ["test_all.py::test_odd_ids"])
     assert {test.partition("::")[2] for test in again.outcomes} == odd
 
 
@@ -181,16 +188,16 @@ def test_only_a_pass_is_a_pass(sandbox: Sandbox) -> None:
         (b"import os; os.kill(os.getpid(), 11)", "signalled"),
     ],
 )
-def test_a_suite_that_does_not_come_to_its_end_says_why(sandbox: Sandbox, test: bytes, error: str) -> None:
+def test_a_suite_that_does_not_come_to_its_end_says_why(judging: Sandbox, test: bytes, error: str) -> None:
     limits = Limits(wall_s=3 if error == "wall time" else 30, cpu_s=1, memory_bytes=256 << 20)
     run = run_tests(
-        sandbox, {"test_it.py": b"def test_it():\n    " + test}, None, targets=["."], limits=limits
+        judging, {"test_it.py": b"def test_it():\n    " + test}, None, targets=["."], limits=limits
     )
     assert not run.consistent
     assert error in run.error
 
 
-def test_a_sandbox_that_dies_is_no_verdict(sandbox: Sandbox) -> None:
+def test_a_sandbox_that_dies_is_no_verdict(judging: Sandbox) -> None:
     class Dead:
         backend = "dead"
 
@@ -276,19 +283,32 @@ def passes_by_name(suite: Suite, report: bytes) -> bool:
 
 
 @pytest.mark.parametrize("cheat", sorted(CHEATS))
-def test_no_cheat_scores(cheat: str, sandbox: Sandbox) -> None:
+def test_no_cheat_scores(cheat: str, judging: Sandbox) -> None:
     suite = suite_for(cheat)
-    grade = grade_suite(suite, suite_cheats(suite)[cheat], sandbox)
+    grade = grade_suite(suite, suite_cheats(suite)[cheat], judging)
     assert (grade.score, grade.passed) == (0.0, False), grade.log
     if cheat in CODE and "parts" in grade.log:
         assert grade.tampered
 
 
+@pytest.fixture(scope="module")
+def anywhere() -> Iterator[Sandbox]:
+    """The first sandbox that works: what fools a naive grader does so everywhere."""
+    with open_sandbox("auto", slots=2) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("cheat", sorted(CHEATS))
-def test_every_cheat_wins_against_a_naive_grader(cheat: str, sandbox: Sandbox) -> None:
+def test_every_cheat_wins_against_a_naive_grader(cheat: str, anywhere: Sandbox) -> None:
     suite = suite_for(cheat)
-    assert not any(naive_graders(suite, Submission(), sandbox).values())
-    assert any(naive_graders(suite, suite_cheats(suite)[cheat], sandbox).values())
+    assert any(naive_graders(suite, suite_cheats(suite)[cheat], anywhere).values())
+
+
+@pytest.mark.parametrize("suite", [SUITE, SLOW], ids=["suite", "slow"])
+def test_naive_graders_tell_right_from_wrong(suite: Suite, anywhere: Sandbox) -> None:
+    assert not any(naive_graders(suite, Submission(), anywhere).values())
+    if suite is SUITE:
+        assert all(naive_graders(suite, GOLD, anywhere).values())
 
 
 def test_there_are_enough_kinds() -> None:

@@ -110,6 +110,7 @@ def read_ended(payload: bytes) -> Completed:
             wall_s=header["wall_s"],
             cpu_s=header["cpu_s"],
             peak_memory_bytes=header["peak_memory_bytes"],
+            limits_hit=tuple(Reason(name) for name in header["limits_hit"]),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ProtocolError(f"the slot's server sent an unreadable verdict: {error}") from error

@@ -28,7 +28,7 @@ from mx_agents.bench.trial import MOST_TASKS, BenchTrial
 from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
-from mx_agents.policies import gold_of, is_shared, load_policy
+from mx_agents.policies import is_shared, load_policy
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod, Programs
 from mx_agents.runs import (
@@ -42,7 +42,7 @@ from mx_agents.runs import (
     write_text,
 )
 from mx_sandboxes import Sandbox, Sandboxes
-from mx_tasks import Split, TaskSet, check_split, load_task_set
+from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
 
 AnyMethod = Method | Policy | Searching
@@ -199,11 +199,12 @@ class Bench:
         else:
             designer = load_policy(cell.method, role="designer", seed=seed)
         make_env = self._make_env(cell.tasks, check_split(self.config.split), sandbox, method)
-        gold = gold_of(self.task_sets[cell.tasks], cell.task)
-        return Job(cell, cell.task, seed, designer, self._executor(cell.executor, seed, gold), make_env)
+        task_set = self.task_sets[cell.tasks]
+        executor = self._executor(cell.executor, seed, (task_set, task_set.find(cell.task)))
+        return Job(cell, cell.task, seed, designer, executor, make_env)
 
-    def _executor(self, spec: str, seed: int, gold: Callable[[], str] | None = None) -> Policy:
-        return self.shared_executors.get(spec) or load_policy(spec, seed=seed, gold=gold)
+    def _executor(self, spec: str, seed: int, about: tuple[TaskSet, Task] | None = None) -> Policy:
+        return self.shared_executors.get(spec) or load_policy(spec, seed=seed, about=about)
 
     def _make_env(
         self, tasks: str, split: Split, sandbox: Sandbox | Sandboxes, method: object = None
@@ -257,7 +258,7 @@ def open_bench(
             name: BudgetedTasks(task_set, asked.budget, asked.tokens) for name, task_set in task_sets.items()
         }
     methods = {name: load_method(name, seed=0) for name in asked.methods}
-    executors = {name: load_policy(name, seed=0, gold=str) for name in asked.executors}
+    executors = {name: load_policy(name, seed=0) for name in asked.executors}
     played = read_outcomes(read_lines(folder / "episodes.jsonl")) if resume else []
     return Bench(
         asked,

@@ -17,7 +17,7 @@ from mx_agents.cli.console import console, open_backend
 from mx_agents.cli.tasks import task_panel
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
-from mx_agents.policies import gold_of, load_policy
+from mx_agents.policies import load_policy
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod
 from mx_agents.terminal import shortened, visible
@@ -39,7 +39,7 @@ def run(
 
     task_set, checked = load_task_set(set_name), check_split(split)
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
-    executing = load_policy(executor, role="executor", seed=seed, gold=gold_of(task_set, task.id))
+    executing = load_policy(executor, role="executor", seed=seed, about=(task_set, task))
     designing = _designer(designer, task, seed)
     screen = console()
     with open_backend(backend, slots=3, image=task.image) as sandbox:

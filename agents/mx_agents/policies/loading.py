@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mx_agents.errors import UsageError, did_you_mean
+from mx_agents.policies.oracle import UnknowingOracle, oracle_for
 from mx_agents.policies.random_text import RandomPolicy
 from mx_agents.policies.scripted import ScriptedPolicy
 from mx_agents.policy import Policy
-from mx_tasks import TaskSet
+from mx_tasks import Task, TaskSet
 
 Role = Literal["designer", "executor"]
 
 POLICY_KINDS = {
     "random": "random text",
     "scripted": "the imperfect demonstrator of the micro task families",
-    "scripted:oracle": "the task's own reference solution: what a perfect executor would score",
-    "scripted:noop": "says nothing",
+    "scripted:oracle": "the reference solution",
+    "scripted:noop": "empty answers",
     "human": "you, at the terminal",
     "replay:FILE": "the answers of an episodes.jsonl",
     "openai:MODEL@URL": "an OpenAI-compatible endpoint, such as openai:qwen3@http://localhost:8000/v1",
@@ -35,24 +36,21 @@ _CHEAP = ("random", "scripted", "scripted:oracle", "scripted:noop")
 
 
 def is_shared(spec: str) -> bool:
-    """Whether many episodes share one such policy, because it is costly to make: True for all but random and scripted ones."""
+    """Whether many episodes share one such policy, because it is costly to make: True for all but random and scripted."""
     return spec not in _CHEAP
 
 
 def load_policy(
-    spec: str, *, role: Role = "executor", seed: int = 0, gold: Callable[[], str] | None = None
+    spec: str, *, role: Role = "executor", seed: int = 0, about: tuple[TaskSet, Task] | None = None
 ) -> Policy:
-    """The policy that a spec names (see POLICY_KINDS). ``gold`` gives the reference solution of the task that it is for.
-
-    Raises UsageError.
-    """
+    """The policy that a spec names (see POLICY_KINDS); ``about`` is the task, for those that know it. Raises UsageError."""
     kind, colon, rest = spec.partition(":")
     makers: dict[str, Callable[[], Policy]] = {
         "random": lambda: RandomPolicy(seed),
         "scripted": lambda: _demonstrator(role, seed),
-        "scripted:oracle": lambda: _oracle(gold),
-        "scripted:noop": lambda: ScriptedPolicy(lambda _: ""),
         "human": _human,
+        "scripted:oracle": lambda: oracle_for(*about) if about is not None else UnknowingOracle(),
+        "scripted:noop": lambda: ScriptedPolicy([""], repeat=True),
     }
     loaders: dict[str, Callable[[], Policy]] = {
         "replay": lambda: _replay(rest, role),
@@ -69,28 +67,6 @@ def load_policy(
     raise UsageError(
         f"there is no policy {spec!r}{did_you_mean(spec, names)}; a policy is one of: {', '.join(POLICY_KINDS)}"
     )
-
-
-def _oracle(gold: Callable[[], str] | None) -> Policy:
-    """Answers every question with the task's reference solution."""
-    if gold is None:
-        raise UsageError(
-            "scripted:oracle answers with the reference solution of the task in play, which mx bench and mx play know"
-        )
-    return ScriptedPolicy(lambda _: gold())
-
-
-def gold_of(task_set: TaskSet, task_id: str) -> Callable[[], str]:
-    """Gives the text of a task's reference solution. Calling it raises UsageError where the task set has none."""
-
-    def gold() -> str:
-        if not hasattr(task_set, "gold"):
-            raise UsageError(
-                f"the tasks of {task_set.name} come without reference solutions, so scripted:oracle has none to give"
-            )
-        return str(task_set.gold(task_set.find(task_id)).answer)
-
-    return gold
 
 
 def as_policy(made: Any, spec: str) -> Policy:

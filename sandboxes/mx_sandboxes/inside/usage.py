@@ -21,6 +21,7 @@ class Meter:
         self.seen: dict[tuple[str, str], float] = {}
         self.observed = 0.0
         self.changed = False
+        self.threads = 0
 
     def read(self) -> tuple[float, int]:
         """CPU seconds and bytes of memory.
@@ -32,6 +33,7 @@ class Meter:
         private: dict[str, int] = {}
         other: dict[str, int] = {}
         living = 0.0
+        threads = 0
         for name in os.listdir("/proc"):
             if not name.isdigit() or name in self.mine:
                 continue
@@ -46,11 +48,12 @@ class Meter:
             living += sum(map(int, fields[11:15])) / TICK
             key = (name, fields[19].decode())
             seen[key] = own
+            threads += int(fields[17])
             self.observed += max(0.0, own - self.seen.get(key, 0.0))
             private[name] = PAGE * (pages[1] - pages[2])
             other[name] = PAGE * max(0, pages[0] - pages[3] - pages[5])
         self.changed = seen.keys() != self.seen.keys()
-        self.seen = seen
+        self.seen, self.threads = seen, threads
         done = resource.getrusage(resource.RUSAGE_CHILDREN)
         return max(done.ru_utime + done.ru_stime + living, self.observed), self.memory(private, other)
 

@@ -3,9 +3,9 @@
 Run: python benchmarks/sandboxes.py [--rounds 5] [--seconds 1.5] [--only subprocess,docker,...] [--check]
 
 In each round every method does every kind of work at 1, 2 and 8 in flight, one method right after the other in a random
-order; the table shows medians over the rounds in jobs per second, the goals medians of the ratios within a round. Peers run in environments of their own, which
-the first run makes under the user's cache folder. What does not work on a machine is a row with the reason. --check ends
-with code 1 when a goal is missed.
+order; the table shows medians over the rounds in jobs per second, the goals medians of the ratios within a round. Peers run
+in environments of their own, which the first run makes under the user's cache folder. What does not work on a machine is a
+row with the reason. --check ends with code 1 when a goal is missed.
 """
 
 from __future__ import annotations

@@ -163,7 +163,9 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         line += ["--symlink", target, f"/dev/{name}"]
     python = _python()
-    line += ["--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--symlink", python, "/mx/bin/python"]  # noqa: S108
+    for place in ("/work", "/tmp", "/mx/bin", "/mx/trees"):  # noqa: S108  inside the jail
+        line += ["--dir", place]
+    line += ["--symlink", python, "/mx/bin/python"]
     line += ["--remount-ro", "/"]
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 

@@ -52,6 +52,8 @@ FOLDERS = (
 FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 TOP_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_DAC_OVERRIDE")
+"""The job server's, in the jail's own user namespace: to mount, to start a loopback, to lay a workspace over a tree. A job has none."""
 INSIDE_UID = 1000
 WRITTEN = {
     "/etc/passwd": b"root:x:0:0:root:/:/bin/false\nmx:x:1000:1000:mx:/work:/bin/sh\n",
@@ -146,7 +148,9 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
+    line += ["--cap-drop", "ALL"]
+    for capability in CAPABILITIES:
+        line += ["--cap-add", capability]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mx_sandboxes import Limits, Reason, Sandbox, Tree, open_sandbox
+from mx_sandboxes import How, Limits, Reason, Sandbox, Tree, open_sandbox
 
 FILES = {f"d{n % 7}/f{n}.py": bytes([n]) * 10_000 for n in range(100)}
 LOOK = """
@@ -68,6 +68,14 @@ def test_trees_are_kept_apart_and_out_of_sight(sandbox: Sandbox) -> None:
             assert b"hidden" not in done.stdout
             assert b"secret" not in done.stdout
             assert secret.digest.encode() not in done.stdout
+
+
+def test_a_jail_lays_the_workspace_over_the_tree(sandbox: Sandbox) -> None:
+    kernel = sandbox.capabilities["trees stay as they are"].how is How.KERNEL
+    done = sandbox.run(
+        ["sh", "-c", "grep -c ' - overlay .*userxattr' /proc/self/mountinfo"], files=Tree({"a": b"1"})
+    )
+    assert done.stdout == (b"1\n" if kernel else b"0\n")
 
 
 def test_the_oldest_make_room(sandbox: Sandbox) -> None:

@@ -2,8 +2,8 @@
 
 python benchmarks/overhead.py [--backend auto|bubblewrap|docker] [--episodes 50] [--peers CACHE | --no-peers]
 
-Prints the time of ``import mx_envs``; of a turn through the AEC API while the script runs in the sandbox; of a whole episode; of one
-completion through the endpoint beyond the same client against a server that does nothing. The other suites are installed in
+Prints the time of ``import mx_envs``; of a turn through the AEC API while the script runs in the sandbox; of a whole episode; of
+one completion through the endpoint beyond the same client against a server that does nothing. The other suites are installed in
 environments of their own under CACHE (``~/.cache/mx-envs/peers``) and run one after the other in the same call, each with the
 cheapest environment that it has.
 """
@@ -219,7 +219,7 @@ def timed(step, count=200):
 PEERS = {
     "gem-llm": ("gem", """
 import gem
-env = gem.make("game:GuessTheNumber-v0")
+env = gem.make("game:GuessTheNumber-v0-easy")
 env.reset(seed=0)
 def step():
     if any(env.step("\\\\boxed{3}")[2:4]): env.reset()
@@ -277,8 +277,6 @@ with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/ws") as ws:
     "verifiers": ("verifiers", """
 import asyncio
 import verifiers as vf
-from datasets import Dataset
-parser = vf.Parser()
 rubric = vf.Rubric(funcs=[lambda completion, answer, **_: 1.0], weights=[1.0])
 async def score():
     said = [{"role": "assistant", "content": "3"}]

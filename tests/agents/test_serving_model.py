@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -173,10 +173,8 @@ def test_no_step_is_lost_and_none_doubled_whatever_the_server_does(
     )
     task_set = load_task_set("software:micro")
     tasks = [task_set.task("test", number) for number in range(4)]
-    design: Callable[[Any], MethodPolicy] = lambda task: MethodPolicy(
-        FIXED_METHODS["vote"], task, random.Random(0)
-    )  # noqa: E731
-    jobs = [Job(task.id, task.id, 0, design(task), policy) for task in tasks]
+    vote = FIXED_METHODS["vote"]
+    jobs = [Job(task.id, task.id, 0, MethodPolicy(vote, task, random.Random(0)), policy) for task in tasks]
     played = list(
         play(
             iter(jobs),

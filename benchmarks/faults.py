@@ -46,9 +46,9 @@ class Tally:
             done, ran = self.answers.get(number), self.marks[number]
             if done is None:
                 found[number] = f"no verdict: {self.errors.get(number, 'lost')}"
-            elif done.ok and (ran != 1 or done.stdout != b"%d\n" % number):
+            elif done.ok and (not 1 <= ran <= done.attempts or done.stdout != b"%d\n" % number):
                 found[number] = f"ran {ran} times and said {done.stdout!r}"
-            elif not done.ok and (ran > 1 or done.reason is not Reason.SANDBOX_DIED):
+            elif not done.ok and (ran > done.attempts or done.reason is not Reason.SANDBOX_DIED):
                 found[number] = f"ran {ran} times and ended with {done.reason.value}"
         return found
 
@@ -60,11 +60,12 @@ class Tally:
     def summary(self) -> str:
         """In words."""
         ends = Counter(done.reason.value for done in self.answers.values())
+        again = sum(done.attempts > 1 for done in self.answers.values())
         said = ", ".join(f"{count} {name}" for name, count in ends.most_common())
         wrong = self.faulty()
         few = ", ".join(f"{number} {why}" for number, why in list(wrong.items())[:5])
-        return f"{self.asked} jobs: {said}; {sum(self.marks.values())} marks; " + (
-            f"{len(wrong)} not accounted for ({few})" if wrong else "none lost, none run twice"
+        return f"{self.asked} jobs: {said}; {again} retried; {sum(self.marks.values())} marks; " + (
+            f"{len(wrong)} not accounted for ({few})" if wrong else "none lost, none run twice unsaid"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
@@ -361,11 +361,27 @@ class Episode:
         return StopReason.CRASHED, where + last
 
     def _submission(self, answer: str, completed: Completed | None) -> Submission:
-        """What is handed in; files count only when there is an answer or one of them is not as it was given."""
-        files = dict(completed.files) if completed is not None else {}
-        changed = any(self.task.files.get(name) != data for name, data in files.items())
+        """What is handed in; files count only when there is an answer or one of them is not as it was given.
+
+        Of a folder that belongs to the submission, only files that are not as they were given.
+        """
+        found = dict(completed.files) if completed is not None else {}
+        given = self.task.files
+        folders = tuple(name for name in self.setting.task_set.outputs(self.task) if name.endswith("/"))
+        files = {
+            name: data
+            for name, data in found.items()
+            if not (name.startswith(folders) and given.get(name) == data)
+        }
+        changed = any(given.get(name) != data for name, data in files.items())
+        removed = [name for name in given if name.startswith(folders) and name not in found]
         state = self._service.finish() if self._service is not None else {}
-        return Submission(answer, files if changed or answer.strip() else {}, state)
+        return Submission(
+            answer,
+            files if changed or answer.strip() else {},
+            state,
+            tuple(removed) if completed is not None else (),
+        )
 
     def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
         nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)
@@ -390,7 +406,13 @@ class Episode:
 def _public(task: Task) -> dict[str, object]:
     """What the script is told of a task."""
     parts = [{"name": part.name, "prompt": part.prompt, "check": part.check} for part in task.parts]
-    return {"id": task.id, "prompt": task.prompt, "parts": parts, "files": sorted(task.files)}
+    public: dict[str, object] = {
+        "id": task.id,
+        "prompt": task.prompt,
+        "parts": parts,
+        "files": sorted(task.files),
+    }
+    return public | ({"tools": [asdict(tool) for tool in task.tools]} if task.tools else {})
 
 
 def _log(text: str, stop: StopReason) -> str:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from mx_envs.inside.endpoint.desk import Call, Desk
 from mx_envs.inside.endpoint.workspace import TOOLS
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_sandboxes.sandbox import Json
+from mx_sandboxes.sandbox import Job, Json
 
 PATIENCE_S = 3600.0
 """How long an episode waits for its program's next call, in all, before its time is up."""
@@ -69,9 +69,20 @@ class ServedSandbox:
         collect: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        fresh: bool = False,
     ) -> Completed:
         """A job in the inner sandbox."""
-        return self.inner.run(argv, stdin=stdin, files=files, collect=collect, env=env, limits=limits)
+        return self.inner.run(
+            argv, stdin=stdin, files=files, collect=collect, env=env, limits=limits, fresh=fresh
+        )
+
+    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        """Jobs in the inner sandbox."""
+        return self.inner.run_batch(jobs)
+
+    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
+        """Make the inner sandbox ready."""
+        self.inner.warm(slots, limits)
 
     def session(
         self,

@@ -4,6 +4,7 @@ from mx_sandboxes.images import build_image, image_names, image_tag
 from mx_sandboxes.opening import Sandboxes, open_sandbox
 from mx_sandboxes.sandbox import (
     Completed,
+    Job,
     Json,
     Limits,
     Reason,
@@ -16,6 +17,7 @@ from mx_sandboxes.sandbox import (
 
 __all__ = [
     "Completed",
+    "Job",
     "Json",
     "Limits",
     "Reason",

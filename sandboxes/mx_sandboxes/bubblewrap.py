@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slot import Slot, SlotDiedError
@@ -109,15 +111,21 @@ class Bubble:
         return os.pread(self._errors.fileno(), 8192, 0).decode("utf-8", "replace")
 
 
-@functools.cache
+_births = itertools.count()
+
+
 def throwaway_uid() -> int | None:
-    """The user id that slots run as when this process is root; None otherwise (bubblewrap maps this user's own)."""
+    """The user id for one more slot when this process is root; None otherwise (bubblewrap maps this user's own).
+
+    The kernel counts some things by user, such as the memory of pipes: slots take turns with 16 ids, which no other process has.
+    """
     if os.geteuid() != 0:
         return None
     rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     end = max(inside + count for inside, _, count in rows)
-    wanted = 1_900_000_000 + os.getpid() % 4_000_000 * 16
-    return wanted if wanted < end else max(1, end - 10_000 + os.getpid() % 9_000)
+    mine = os.getpid() % 4_000_000 * 16 + next(_births) % 16
+    wanted = 1_900_000_000 + mine
+    return wanted if wanted < end else max(1, end - 10_000 + mine % 9_000)
 
 
 def _python() -> str:
@@ -137,7 +145,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
@@ -159,6 +167,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 
 
+@functools.cache
 def _contents() -> dict[str, bytes]:
     """The files that a jail gets from us, by their names in it."""
     server = {f"/mx/lib/mx_sandboxes/inside/{path.name}": path.read_bytes() for path in SERVER.glob("*.py")}
@@ -167,26 +176,28 @@ def _contents() -> dict[str, bytes]:
 
 def _memory_file(data: bytes) -> int:
     fd = os.memfd_create("mx", os.MFD_CLOEXEC)
-    os.write(fd, data)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 
 
-def birth(limits: Limits) -> Slot:  # noqa: ARG001  any limits: a jail gets them with each job
-    """Start a slot. Raises SandboxUnavailableError when this machine does not let us."""
+def birth(packages: bytes | None = None) -> Slot:
+    """Start a slot with an archive of packages. Raises SandboxUnavailableError when this machine does not let us."""
     try:
-        return _birth()
+        return _birth(packages)
     except SlotDiedError as error:
         logger.info("a jail died at its birth, trying once more: %s", error)
     try:
-        return _birth()
+        return _birth(packages)
     except SlotDiedError as error:
         raise SandboxUnavailableError(f"bubblewrap cannot start a jail here ({error}): {INSTALL}") from error
 
 
-def _birth() -> Slot:
+def _birth(packages: bytes | None) -> Slot:
     config = json.dumps({"uids": None, "seccomp": seccomp.program().hex()})
-    contents = {place: _memory_file(data) for place, data in _contents().items()}
+    files = _contents() if packages is None else {**_contents(), PLACE: packages}
+    contents = {place: _memory_file(data) for place, data in files.items()}
     fds = tuple(contents.values())
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
@@ -227,12 +238,29 @@ def _birth() -> Slot:
 
 def check_bubblewrap() -> None:
     """Start a jail and end it. Raises SandboxUnavailableError when this machine does not let us."""
-    birth(Limits()).close()
+    birth().close()
 
 
-def open_bubblewrap(*, slots: int, limits: Limits) -> PooledSandbox:
-    """A sandbox whose slots are bubblewrap jails. Raises SandboxUnavailableError."""
-    check_bubblewrap()  # names what is missing before the first job
-    return PooledSandbox(
-        "bubblewrap", birth, slots=slots, limits=limits, finish=lambda: None, kind=lambda _: None
-    )
+def open_bubblewrap(
+    *, slots: int, limits: Limits, image: str = "python", packages: tuple[str, ...] = ()
+) -> PooledSandbox:
+    """A sandbox whose slots are bubblewrap jails.
+
+    Raises SandboxUnavailableError when no jail can be started here, or this machine lacks a tool of the image or a package.
+    """
+    check_tools(image)
+    bundle = archive(packages, _python()) if packages else None
+    first = birth(bundle)  # names what is missing before the first job
+    try:
+        return PooledSandbox(
+            "bubblewrap",
+            lambda _: birth(bundle),  # any limits: a jail gets them with each job
+            slots=slots,
+            limits=limits,
+            finish=lambda: None,
+            kind=lambda _: None,
+            first=first,
+        )
+    except BaseException:
+        first.close()
+        raise

@@ -163,7 +163,6 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dic
     """How a slot's container is made: strict, and with room for one job of these limits."""
     place = f"rw,nosuid,nodev,exec,mode=1777,size={limits.workspace_bytes}"
     memory = limits.memory_bytes + 2 * limits.workspace_bytes + (96 << 20)
-    inodes = max(64, limits.workspace_bytes >> 12)
     return {
         "network_mode": "none",
         "read_only": True,
@@ -175,7 +174,7 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dic
         "security_opt": ["no-new-privileges:true"],
         "ipc_mode": "private",
         "shm_size": limits.workspace_bytes,
-        "tmpfs": {"/work": f"{place},nr_inodes={inodes}", "/tmp": f"{place},nr_inodes={inodes}"},  # noqa: S108
+        "tmpfs": dict.fromkeys(("/work", "/tmp"), f"{place},nr_inodes={limits.inodes}"),  # noqa: S108
         "pids_limit": limits.pids + 16,
         "mem_limit": memory,
         "memswap_limit": memory,
@@ -303,5 +302,5 @@ def open_docker(
         raise
 
 
-def _size_of(limits: Limits) -> tuple[int, int, int]:
-    return limits.workspace_bytes, limits.memory_bytes, limits.pids
+def _size_of(limits: Limits) -> tuple[int, int, int, int]:
+    return limits.workspace_bytes, limits.inodes, limits.memory_bytes, limits.pids

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from mx_sandboxes.bubblewrap import check_bubblewrap, open_bubblewrap
 from mx_sandboxes.images import has_image, image_tag
+from mx_sandboxes.packages import check_packages, check_tools
 from mx_sandboxes.sandbox import Limits, Sandbox, SandboxUnavailableError
 
 BACKENDS = ("docker", "bubblewrap")
@@ -24,18 +26,22 @@ def open_sandbox(
     limits: Limits | None = None,
     runtime: str | None = None,
     cpus: float | None = None,
+    packages: Sequence[str] = (),
 ) -> Sandbox:
     """Open a sandbox.
 
     ``backend`` is ``docker``, ``bubblewrap``, or ``auto``: Docker when an engine answers and has the image, else
     bubblewrap. ``slots`` is how many jobs and sessions may run at once (default: twice the number of processors); they
-    are made when they are needed. ``limits`` are those of jobs that name none. ``image``, ``runtime`` (such as
-    ``runsc``) and ``cpus`` (processors per slot) are for Docker.
+    are made when they are needed. ``limits`` are those of jobs that name none. ``image`` names the tools that jobs find: a Docker
+    image, or with bubblewrap this machine's own. ``packages`` are Python packages that jobs must find (``pytest``): our
+    images have them, a bubblewrap jail gets them from this environment. ``runtime`` (such as ``runsc``) and ``cpus``
+    (processors per slot) are for Docker.
 
     Raises SandboxUnavailableError, which names the ways to fix it; ValueError for an unknown backend or image.
     """
     slots = 2 * (os.cpu_count() or 1) if slots is None else slots
     limits = limits or Limits()
+    packages = check_packages(packages)
     image_tag(image)  # an unknown image is a mistake on either backend
     if backend not in ("auto", *BACKENDS):
         close = difflib.get_close_matches(str(backend), ("auto", *BACKENDS), 1)
@@ -47,7 +53,7 @@ def open_sandbox(
         from mx_sandboxes.docker import open_docker  # the SDK is imported only where an engine is used
 
         return open_docker(image=image, slots=slots, limits=limits, runtime=runtime, cpus=cpus)
-    return open_bubblewrap(slots=slots, limits=limits)
+    return open_bubblewrap(slots=slots, limits=limits, image=image, packages=packages)
 
 
 @dataclass
@@ -60,6 +66,7 @@ class Sandboxes:
     backend: str = "auto"
     slots: int | None = None
     limits: Limits | None = None
+    packages: Sequence[str] = ()
     _opened: dict[str, Sandbox] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -68,7 +75,7 @@ class Sandboxes:
         with self._lock:
             if image not in self._opened:
                 self._opened[image] = open_sandbox(
-                    self.backend, image=image, slots=self.slots, limits=self.limits
+                    self.backend, image=image, slots=self.slots, limits=self.limits, packages=self.packages
                 )
             return self._opened[image]
 
@@ -93,6 +100,7 @@ def choose(image: str = "python") -> str:
     if has_image(image):
         return "docker"
     try:
+        check_tools(image)
         check_bubblewrap()
     except SandboxUnavailableError as error:
         raise SandboxUnavailableError(

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from mx_sandboxes.jobs import Request, as_tuple
-from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxError
+from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
 from mx_sandboxes.session import SlotSession
 from mx_sandboxes.slot import Slot, SlotDiedError
 
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+"""A job has no way to act on anything outside its slot, so one whose slot died may run again."""
+
+
+class _Spare:
+    """A slot that is being born ahead of its need."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.slot: Slot | None = None
+        self.error: BaseException | None = None
+        self.over = threading.Event()
+
 
 class Pool:
-    """At most ``size`` slots, born when they are needed, handed out in the order of asking.
+    """At most ``size`` slots, handed out in the order of asking.
 
-    ``kind`` tells what a slot is made for: a slot serves the limits that are of its kind.
+    ``kind`` tells what a slot is made for: a slot serves the limits that are of its kind. A slot that is not trusted any more is
+    killed and replaced in the background, so that the job after a time-out does not wait for either.
     """
 
     def __init__(
@@ -30,80 +49,187 @@ class Pool:
         self._size = size
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
-        self._all: dict[Slot, Hashable] = {}
+        self._all: dict[Slot, Limits] = {}
+        self._spares: list[_Spare] = []
+        self._workers: set[threading.Thread] = set()
         self._places = size
         self._queue: deque[threading.Lock] = deque()
-        self._closed = False
+        self.closed = False
 
-    def acquire(self, limits: Limits) -> Slot:
-        """A slot of one's own for these limits; blocks while all are taken.
+    def acquire(self, limits: Limits, *, fresh: bool = False) -> Slot:
+        """A slot of one's own for these limits, one that has never served when ``fresh``; blocks while all are taken.
 
         Raises SandboxError when none can be born or the pool is closed.
         """
         self._take_place()
         try:
-            return self._take_slot(limits)
+            return self._take_slot(limits, fresh=fresh)
         except BaseException:
             self._free_place()
             raise
 
-    def _take_slot(self, limits: Limits) -> Slot:
-        kind = self._kind(limits)
-        while (slot := self._pop_idle(kind)) is not None:
-            if self._all.get(slot) == kind and slot.ready():
-                return slot
-            self._bury(slot)
-        slot = self._birth(limits)
+    def add(self, slot: Slot, limits: Limits) -> None:
+        """Take in a slot that was born for these limits."""
         with self._lock:
-            self._all[slot] = kind
-            closed = self._closed
-        if closed:
-            self._bury(slot)
-            raise SandboxError("the sandbox is closed")
-        return slot
+            self._all[slot] = limits
+            self._idle.append(slot)
 
     def release(self, slot: Slot) -> None:
-        """Give a slot back; one that is not trusted any more is killed."""
-        keep = False
-        if slot.trusted:
-            with self._lock:
-                keep = not self._closed
-                if keep:
-                    self._idle.append(slot)
+        """Give a slot back; one that is not trusted any more is replaced."""
+        with self._lock:
+            keep = slot.trusted and not self.closed
+            limits = self._all[slot] if keep else self._all.pop(slot, None)
+            if keep:
+                self._idle.append(slot)
         if not keep:
-            self._bury(slot)
+            self._retire(slot, limits)
         self._free_place()
+
+    def warm(self, limits: Limits, count: int) -> None:
+        """See that ``count`` slots for these limits are ready or at work. Raises what kept one from being born."""
+        kind = self._kind(limits)
+        with self._lock:
+            have = sum(self._kind(each) == kind for each in self._all.values())
+            spares = [_Spare(limits) for _ in range(min(count, self._size) - have)]
+            self._spares += spares
+        for spare in spares:
+            self._work(self._bear, spare)
+        for spare in spares:
+            spare.over.wait()
+            if spare.error is not None:
+                raise spare.error
 
     def close(self) -> None:
         """Kill all slots, those at work too."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             slots = list(self._all)
+            self._all.clear()
             self._idle.clear()
             waiting = list(self._queue)
             self._queue.clear()
+            workers = list(self._workers)
         for slot in slots:
-            self._bury(slot)
+            slot.close()
         for gate in waiting:
             gate.release()
+        for worker in workers:
+            worker.join()
 
-    def _pop_idle(self, kind: Hashable) -> Slot | None:
-        """The idle slot that was used last among those of this kind; one of another kind when there is no room for one more."""
+    # --- slots
+
+    def _take_slot(self, limits: Limits, *, fresh: bool) -> Slot:
+        kind = self._kind(limits)
+        while (slot := self._pop_idle(kind, fresh=fresh)) is not None:
+            if slot.ready():
+                return slot
+            with self._lock:
+                self._all.pop(slot, None)
+            self._retire(slot, None)
+        spare = self._claim_spare(kind)
+        if spare is not None:
+            spare.over.wait()
+            if spare.slot is not None:
+                return spare.slot
+        return self._born(limits)
+
+    def _born(self, limits: Limits) -> Slot:
+        """A new slot, in the place of an idle one when there is no room for more."""
+        with self._lock:
+            full = self._idle and len(self._all) + len(self._spares) >= self._size
+            old = self._idle.pop(0) if full else None
+            if old is not None:
+                self._all.pop(old, None)
+        if old is not None:
+            self._retire(old, None)
+        slot = self._birth(limits)
+        with self._lock:
+            closed = self.closed
+            if not closed:
+                self._all[slot] = limits
+        if closed:
+            slot.close()
+            raise SandboxError("the sandbox is closed")
+        return slot
+
+    def _pop_idle(self, kind: Hashable, *, fresh: bool) -> Slot | None:
+        """The idle slot that was used last, or one that never was, among those of this kind."""
         with self._lock:
             for place in reversed(range(len(self._idle))):
-                if self._all[self._idle[place]] == kind:
+                slot = self._idle[place]
+                if self._kind(self._all[slot]) == kind and not (fresh and slot.used):
                     return self._idle.pop(place)
-            return self._idle.pop(0) if self._idle and len(self._all) >= self._size else None
+        return None
 
-    def _bury(self, slot: Slot) -> None:
+    def _claim_spare(self, kind: Hashable) -> _Spare | None:
         with self._lock:
-            self._all.pop(slot, None)
+            for spare in self._spares:
+                if self._kind(spare.limits) == kind:
+                    self._spares.remove(spare)
+                    return spare
+        return None
+
+    # --- in the background
+
+    def _retire(self, slot: Slot, limits: Limits | None) -> None:
+        """Kill a slot; with limits, see to its replacement."""
+        spare = None
+        with self._lock:
+            closed = self.closed
+            if limits is not None and not closed:
+                spare = _Spare(limits)
+                self._spares.append(spare)
+        if closed:  # no thread may be started when the interpreter ends
+            slot.close()
+        else:
+            self._work(self._bury, slot, spare)
+
+    def _bury(self, slot: Slot, spare: _Spare | None) -> None:
         slot.close()
+        if spare is not None:
+            self._bear(spare)
+
+    def _bear(self, spare: _Spare) -> None:
+        try:
+            if self.closed:
+                raise SandboxError("the sandbox is closed")
+            slot = self._birth(spare.limits)
+        except BaseException as error:  # noqa: BLE001  told to whoever waits; the next who needs a slot bears one
+            logger.info("a spare slot was not born: %s", error)
+            spare.error, slot = error, None
+        with self._lock:
+            unclaimed = spare in self._spares
+            if unclaimed:
+                self._spares.remove(spare)
+            late = slot is not None and (self.closed or (unclaimed and len(self._all) >= self._size))
+            if slot is not None and not late:
+                self._all[slot] = spare.limits
+                spare.slot = slot
+                if unclaimed:
+                    self._idle.append(slot)
+        if slot is not None and late:
+            slot.close()
+        spare.over.set()
+
+    def _work(self, task: Callable[..., None], *arguments: object) -> None:
+        def work() -> None:
+            try:
+                task(*arguments)
+            finally:
+                with self._lock:
+                    self._workers.discard(worker)
+
+        worker = threading.Thread(target=work, name="mx-sandbox-pool")
+        with self._lock:
+            self._workers.add(worker)
+        worker.start()
+
+    # --- the queue
 
     def _take_place(self) -> None:
         gate = threading.Lock()
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise SandboxError("the sandbox is closed")
             if self._places > 0:
                 self._places -= 1
@@ -115,7 +241,7 @@ class Pool:
         except BaseException:
             self._leave_queue(gate)
             raise
-        if self._closed:
+        if self.closed:
             raise SandboxError("the sandbox is closed")
 
     def _leave_queue(self, gate: threading.Lock) -> None:
@@ -145,12 +271,16 @@ class PooledSandbox:
         limits: Limits,
         finish: Callable[[], None],
         kind: Callable[[Limits], Hashable],
+        first: Slot | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
         self._backend = backend
+        self._slots = slots
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
+        if first is not None:
+            self._pool.add(first, limits)
         self._finalizer = weakref.finalize(self, _shut, self._pool, finish)
         atexit.register(self._finalizer)
 
@@ -168,6 +298,7 @@ class PooledSandbox:
         collect: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        fresh: bool = False,
     ) -> Completed:
         """See `mx_sandboxes.Sandbox.run`."""
         request = Request(
@@ -178,16 +309,56 @@ class PooledSandbox:
             collect=as_tuple(collect),
             env=env or {},
         )
-        slot = self._pool.acquire(request.limits)
+        return self._run(request, fresh=fresh)
+
+    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        """See `mx_sandboxes.Sandbox.run_batch`."""
+        waiting: deque[Future[Completed]] = deque()
+        with ThreadPoolExecutor(self._slots, thread_name_prefix="mx-sandbox-batch") as threads:
+            try:
+                for job in jobs:
+                    waiting.append(threads.submit(self._run_job, job))
+                    if len(waiting) >= 2 * self._slots:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _run_job(self, job: Job) -> Completed:
+        request = Request(
+            as_tuple(job.argv),
+            job.limits or self._limits,
+            stdin=job.stdin,
+            files=job.files,
+            collect=as_tuple(job.collect),
+            env=job.env,
+        )
         try:
-            return slot.run(request)
-        except SlotDiedError:
-            return Completed(Reason.SANDBOX_DIED, None)
-        except BaseException:
-            slot.trusted = False
-            raise
-        finally:
-            self._pool.release(slot)
+            return self._run(request, fresh=job.fresh)
+        except SandboxError as error:  # one job's verdict; the others go on
+            return Completed(Reason.SANDBOX_DIED, None, stderr=str(error).encode())
+
+    def _run(self, request: Request, *, fresh: bool) -> Completed:
+        """Run a request; once more on a new slot when the first died under it."""
+        for attempt in range(1, ATTEMPTS + 1):
+            slot = self._pool.acquire(request.limits, fresh=fresh or attempt > 1)
+            try:
+                return replace(slot.run(request), attempts=attempt)
+            except SlotDiedError:
+                if self._pool.closed:
+                    break
+            except BaseException:
+                slot.trusted = False
+                raise
+            finally:
+                self._pool.release(slot)
+        return Completed(Reason.SANDBOX_DIED, None, attempts=attempt)
+
+    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
+        """Have that many slots (default: all) ready for jobs of these limits. Raises SandboxError when one cannot be born."""
+        self._pool.warm(limits or self._limits, self._slots if slots is None else slots)
 
     def session(
         self,

@@ -5,7 +5,7 @@ Every backend (``docker``, ``bubblewrap``) passes one conformance suite against 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -36,13 +36,21 @@ class SessionEndedError(SandboxError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one job may use. A job that reaches a limit is killed with everything that it started."""
+    """What one job may use, in all its processes together.
+
+    Reaching ``wall_s``, ``cpu_s``, ``memory_bytes`` or ``output_bytes`` (of stdout and stderr together) ends a job, with
+    everything that it started. The others refuse: the system call fails with an errno, and what the program makes of that is its
+    own affair.
+    ``workspace_bytes`` and ``inodes`` (files and folders) are those of each writable folder; ``file_bytes`` is that of one file,
+    ``open_files`` that of one process; ``pids`` counts processes and threads.
+    """
 
     wall_s: float = 10.0
     cpu_s: float = 10.0
     memory_bytes: int = 256 << 20
     pids: int = 64
     workspace_bytes: int = 64 << 20
+    inodes: int = 16384
     file_bytes: int = 16 << 20
     open_files: int = 128
     output_bytes: int = 256 << 10
@@ -50,7 +58,12 @@ class Limits:
 
 
 class Reason(Enum):
-    """How a job ended."""
+    """How a job ended.
+
+    PROCESSES to OPEN_FILES are limits that refuse instead of killing. They are a job's end where the refusal was: a program in the
+    sandbox's Python died of that very error (``OSError`` with ENOSPC, EFBIG, EMFILE; no more processes or threads), or the kernel's
+    SIGXFSZ killed it. A program that handles the error, or is not Python, ends in its own way; see ``Completed.limits_hit``.
+    """
 
     EXITED = "exited"
     SIGNALLED = "signalled"
@@ -58,6 +71,11 @@ class Reason(Enum):
     CPU_TIME = "cpu time"
     MEMORY = "memory"
     OUTPUT = "output"
+    PROCESSES = "processes"
+    DISK = "disk"
+    INODES = "inodes"
+    FILE_SIZE = "file size"
+    OPEN_FILES = "open files"
     PROTOCOL = "protocol"
     CLOSED = "closed"
     SANDBOX_DIED = "sandbox died"
@@ -68,7 +86,11 @@ class Completed:
     """The end of a job.
 
     ``exit_code`` is the program's own (negative: the signal that ended it), None when a limit or the host ended it.
-    ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits.
+    ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits. ``attempts`` is 2 when
+    the slot died under the job and it was run again on a new one. ``limits_hit`` holds the limits that the job is known to have
+    reached, whether or not they ended it: those that did, a writable folder that was full and the most processes and threads
+    that there may be, when the job's keeper looked (up to every 20 ms, and at the end). ``cpu_s`` and ``peak_memory_bytes`` are
+    always given; the peak is the larger of the sampled total and of what the kernel says of the largest single process.
     """
 
     reason: Reason
@@ -79,11 +101,26 @@ class Completed:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
+    attempts: int = 1
+    limits_hit: tuple[Reason, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether the program ended by itself with exit code 0."""
         return self.reason is Reason.EXITED and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a batch: the arguments of :meth:`Sandbox.run`."""
+
+    argv: Sequence[str]
+    stdin: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    collect: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
+    fresh: bool = False
 
 
 class Session(Protocol):
@@ -135,10 +172,21 @@ class Sandbox(Protocol):
         collect: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        fresh: bool = False,
     ) -> Completed:
         """Run one program in a fresh workspace that holds ``files``; block until it is over.
 
+        ``fresh`` runs it in a slot that has never served another job. A job whose slot dies under it is run once more, on a new
+        slot, and its ``attempts`` say so.
+
         Raises ValueError for a file name that is absolute or leaves the workspace, SandboxError when the sandbox itself fails.
+        """
+
+    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
+        """Run many jobs, as many at a time as there are slots, and yield their ends in the jobs' order.
+
+        Jobs are taken from the iterable as they are needed. Each has its own end: one for which the sandbox itself failed is
+        SANDBOX_DIED with the reason in ``stderr``. Raises ValueError for a job that :meth:`run` would refuse.
         """
 
     def session(
@@ -150,6 +198,9 @@ class Sandbox(Protocol):
         limits: Limits | None = None,
     ) -> Session:
         """Start a program in a fresh workspace and talk frames with it. Blocks while every slot is taken."""
+
+    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
+        """Have that many slots (default: all) ready for jobs of these limits. Raises SandboxError when one cannot be born."""
 
     def close(self) -> None:
         """End every job and slot."""

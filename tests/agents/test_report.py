@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,11 +16,6 @@ from mx_agents.errors import UsageError
 from mx_agents.report import write_report
 
 HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">\u2028&amp;\ud800"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-REQUIRED = "chromium" in os.environ.get("MX_REQUIRE", "").split(",")  # then its lack is a failure
-needs_a_browser = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason="needs a Chromium")
-
 Run = Callable[..., Path]
 
 
@@ -89,44 +81,6 @@ def test_what_a_model_wrote_stays_text(run: Run) -> None:
     assert not any(tag == "img" for tag, _ in page.tags)
     assert not any(name.startswith("on") for _, found in page.tags for name in found)
     assert "document.title='hacked'" in json.dumps(page.island)
-
-
-@needs_a_browser
-def test_a_browser_runs_none_of_it_and_shows_it_on_demand(bench_run: Run, tmp_path: Path) -> None:
-    path = write_report(bench_run(text=HOSTILE, tasks=3))
-    # A copy whose own script also opens the first episode; its content security policy is taken out: escaping alone must hold.
-    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", path.read_text(encoding="utf-8"))
-    opening = (
-        "<script>addEventListener('load',()=>{const d=document.querySelector('#browser details');d.open=true;"
-    )
-    opening += "setTimeout(()=>{d.querySelectorAll('details').forEach(x=>x.open=true)},50)})</script></body>"
-    copy = tmp_path / "copy.html"
-    copy.write_text(source.replace("</body>", opening), encoding="utf-8")
-    shown = dump(copy, tmp_path)
-    assert "<title>Methods side by side</title>" in shown
-    assert shown.count("&lt;img src=x") >= 3  # as text, in the task, the answers and the submission
-    assert "<img" not in shown
-
-
-@needs_a_browser
-def test_a_browser_runs_the_page_under_its_own_policy(training_run: Run, tmp_path: Path) -> None:
-    shown = dump(write_report(training_run()), tmp_path)
-    assert shown.count('<details><summary><span class="row"><b>step') == 4
-    assert "4 of 4 shown" in shown
-
-
-def dump(page: Path, tmp_path: Path) -> str:
-    """The page after its scripts have run."""
-    assert CHROMIUM is not None
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += [
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-        page.as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-    return done.stdout.decode()
 
 
 def test_training_shows_results_curves_workflows_and_trees(training_run: Run) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from mx_sandboxes import (
     Completed,
+    Job,
     Limits,
     Reason,
     Sandbox,
@@ -42,7 +43,8 @@ def slots(backend: str, host: int) -> set[int]:
         try:
             found = client.containers.list(filters={"label": "mx-envs.owner"}, ignore_removed=True)
             mine = [one for one in found if one.labels["mx-envs.owner"].split("/")[2] == str(host)]
-            return {client.api.inspect_container(str(one.id))["State"]["Pid"] for one in mine}
+            pids = {client.api.inspect_container(str(one.id))["State"]["Pid"] for one in mine}
+            return pids - {0}  # made, not yet started
         finally:
             client.close()
     children: dict[int, set[int]] = {}
@@ -83,19 +85,36 @@ def kill(pids: set[int]) -> None:
     """Kill them, as an administrator or a lack of memory would."""
     assert pids
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # one that is being replaced
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the engine's processes")
 def test_a_slot_killed_in_the_middle_of_a_job(backend: str) -> None:
     before = slots(backend, os.getpid())
     with open_sandbox(backend, slots=1) as single, ThreadPoolExecutor(1) as thread:
-        for _ in range(3):
-            future = thread.submit(single.run, ["sleep", "60"], limits=Limits(wall_s=50))
-            time.sleep(0.4)
-            kill(slots(backend, os.getpid()) - before)
-            assert future.result(10).reason is Reason.SANDBOX_DIED
+        for deaths in (1, 2):
+            future = thread.submit(single.run, ["sleep", "4"], limits=Limits(wall_s=50))
+            killed: set[int] = set()
+            for _ in range(deaths):
+                time.sleep(0.4)
+                alive = wait_for_slots(backend, before | killed)
+                kill(alive)
+                killed |= alive
+            done = future.result(30)
+            assert done.attempts == 2, "a job whose slot died runs once more and says so"
+            assert done.reason is (Reason.EXITED if deaths == 1 else Reason.SANDBOX_DIED)
             assert single.run(["python", "-c", "pass"]).ok
+
+
+def wait_for_slots(backend: str, others: set[int]) -> set[int]:
+    """The jails of this process but for the others, as soon as there are any and none of them comes or goes."""
+    end, last = time.monotonic() + 20, None
+    while not (found := slots(backend, os.getpid()) - others) or found != last:
+        assert time.monotonic() < end
+        last = found
+        time.sleep(0.3)
+    return found
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the engine's processes")
@@ -132,6 +151,77 @@ def test_many_threads_share_few_slots(sandbox: Sandbox) -> None:
             assert (done.ok, done.stdout) == (True, b"%d\n" % number)
         else:
             assert done.reason is Reason.CLOSED
+
+
+def test_a_batch_yields_every_end_in_order(sandbox: Sandbox) -> None:
+    taken = []
+
+    def jobs() -> Iterator[Job]:
+        for number in range(60):
+            taken.append(number)
+            yield Job(["python", "-c", f"print({number}, flush=True)\nif {number} == 7: raise SystemExit(3)"])
+
+    batch = sandbox.run_batch(jobs())
+    first = next(batch)
+    assert len(taken) < 30, "jobs are taken as they are needed"
+    results = [first, *batch]
+    assert [done.stdout for done in results] == [b"%d\n" % number for number in range(60)]
+    assert [number for number, done in enumerate(results) if not done.ok] == [7]
+
+
+def test_a_batch_may_be_left_and_a_wrong_job_is_an_error(sandbox: Sandbox) -> None:
+    batch = sandbox.run_batch(Job(["sleep", "0.05"]) for _ in range(1000))
+    assert next(batch).ok
+    started = time.monotonic()
+    batch.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 10
+    with pytest.raises(ValueError, match="/etc/passwd"):
+        list(sandbox.run_batch([Job(["true"]), Job(["true"], files={"/etc/passwd": b""})]))
+
+
+def test_a_job_that_kills_its_slot_is_one_verdict_of_a_batch(single: Sandbox) -> None:
+    jobs = [Job(["true"]), Job(["sleep", "9"], limits=Limits(wall_s=0.2)), Job(["true"])]
+    assert [done.reason for done in single.run_batch(jobs)] == [
+        Reason.EXITED,
+        Reason.WALL_TIME,
+        Reason.EXITED,
+    ]
+
+
+def test_a_fresh_job_has_a_slot_that_nobody_had(backend: str) -> None:
+    before = slots(backend, os.getpid())
+    with open_sandbox(backend, slots=2) as pool:
+        assert pool.run(["true"]).ok
+        first = slots(backend, os.getpid()) - before
+        assert pool.run(["true"]).ok
+        assert slots(backend, os.getpid()) - before == first
+        seen = set(first)
+        for _ in range(3):
+            assert pool.run(["true"], fresh=True).ok
+            now = slots(backend, os.getpid()) - before
+            assert now - seen, "a new jail"
+            seen |= now
+            assert len(now) <= 3  # one that is replaced may not be gone yet
+
+
+def test_the_job_after_a_time_out_finds_a_slot_that_is_ready(backend: str) -> None:
+    before = slots(backend, os.getpid())
+    with open_sandbox(backend, slots=1) as pool:
+        assert pool.run(["sleep", "9"], limits=Limits(wall_s=0.1)).reason is Reason.WALL_TIME
+        ready = wait_for_slots(backend, before)
+        assert pool.run(["true"]).ok
+        assert slots(backend, os.getpid()) - before == ready
+
+
+def test_a_pool_is_warmed_ahead(backend: str) -> None:
+    before = slots(backend, os.getpid())
+    with open_sandbox(backend, slots=3) as pool:
+        pool.warm()
+        ready = slots(backend, os.getpid()) - before
+        assert len(ready) == 3
+        with ThreadPoolExecutor(3) as threads:
+            assert all(done.ok for done in threads.map(lambda _: pool.run(["sleep", "0.2"]), range(3)))
+        assert slots(backend, os.getpid()) - before == ready
 
 
 def test_waiters_are_served_in_the_order_of_asking(single: Sandbox) -> None:
@@ -219,6 +309,7 @@ def test_no_descriptor_is_left_open(single: Sandbox) -> None:
             single.run(["true"])
             single.run(["sleep", "60"], limits=Limits(wall_s=0.01))  # every time a new slot
             single.session(["python", "-c", ECHO]).close()
+        assert single.run(["true"]).ok  # by now the last spare is born
         counts.append(len(list(Path("/proc/self/fd").iterdir())))
     assert counts[2] <= counts[1], counts
 

@@ -39,7 +39,7 @@ def run(
 
     task_set, checked = load_task_set(set_name), check_split(split)
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
-    executing = load_policy(executor, role="executor", seed=seed)
+    executing = load_policy(executor, role="executor", seed=seed, about=(task_set, task))
     designing = _designer(designer, task, seed)
     screen = console()
     with open_backend(backend, slots=3, image=task.image) as sandbox:

@@ -9,7 +9,15 @@ from mx_agents.report.bench_page import bench_page
 from mx_agents.report.training_page import training_page
 from mx_agents.runs import existing_run_folder, read_config, write_text
 
-__all__ = ["write_report"]
+__all__ = ["report_page", "write_report"]
+
+
+def report_page(folder: Path, *, live: bool = False) -> str:
+    """The page of a run; a ``live`` one asks the server that it came from for news. Raises UsageError."""
+    config = read_config(folder)
+    if config.get("kind") == "bench":
+        return bench_page(folder, config, live=live)
+    return training_page(folder, config, live=live)
 
 
 def write_report(run_folder: Path, output: Path | None = None) -> Path:
@@ -19,8 +27,7 @@ def write_report(run_folder: Path, output: Path | None = None) -> Path:
     or the file cannot be written.
     """
     folder = existing_run_folder(Path(run_folder))
-    config = read_config(folder)
-    page = bench_page(folder, config) if config.get("kind") == "bench" else training_page(folder, config)
+    page = report_page(folder)
     target = output or folder / "report.html"
     try:
         write_text(target, page.encode(errors="replace").decode())  # models write lone surrogates too

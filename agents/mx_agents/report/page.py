@@ -19,12 +19,16 @@ LONGEST_TEXT = 20_000
 """Characters of one text that go into a page."""
 
 
-def page(title: str, subtitle: str, body: Iterable[str], data: Any) -> str:
-    """The whole file. ``title`` and ``subtitle`` are texts, ``body`` is HTML, ``data`` is JSON for the browser of episodes."""
+def page(title: str, subtitle: str, body: Iterable[str], data: Any, *, live: bool = False) -> str:
+    """The whole file. ``title`` and ``subtitle`` are texts, ``body`` is HTML, ``data`` is JSON for the browser of episodes.
+
+    A ``live`` page may ask the server that it came from for news; any other can reach nothing.
+    """
     style, script = _asset("report.css"), _asset("report.js")
+    reach = "; connect-src 'self'" if live else ""
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{_sha256(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action 'none'{reach}"
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -42,7 +46,7 @@ def page(title: str, subtitle: str, body: Iterable[str], data: Any) -> str:
 <main>
 {"".join(body)}
 </main>
-<footer>Written by mx-envs. This file is complete in itself: it loads nothing.</footer>
+<footer>Written by mx-envs. {"Live." if live else "This file is complete in itself: it loads nothing."}</footer>
 <script type="application/json" id="data">{json_block(data)}</script>
 <script>{script}</script>
 </body>

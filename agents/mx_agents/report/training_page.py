@@ -29,7 +29,7 @@ RESULTS_LEAD = (
 )
 
 
-def training_page(folder: Path, config: Row) -> str:
+def training_page(folder: Path, config: Row, *, live: bool = False) -> str:
     """The page of the training run in ``folder``."""
     metrics = read_lines(folder / "metrics.jsonl")
     evaluation = read_lines(folder / "evaluation.jsonl")
@@ -51,8 +51,8 @@ def training_page(folder: Path, config: Row) -> str:
         f"{folder.name} · {_count(len(arms), 'arm')} · {_count(seeds, 'seed')} · {_count(steps, 'step')}"
     )
     prompt_of = _prompts(config)
-    data = {"trees": [_tree_data(tree, prompt_of) for tree in _spread(trees, MOST_TREES)]}
-    return page("Co-evolution of designer and executor", subtitle, body, data)
+    data = {"live": live, "trees": [_tree_data(tree, prompt_of) for tree in _spread(trees, MOST_TREES)]}
+    return page("Co-evolution of designer and executor", subtitle, body, data, live=live)
 
 
 def _read_results(path: Path) -> dict[str, list[Row]]:

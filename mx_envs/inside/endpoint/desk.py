@@ -68,7 +68,6 @@ class Desk:
         """Why nothing more is answered; empty while the episode goes on."""
         self.ended: Optional[tuple[int, str]] = None
         """The exit code of a program that is known to be over, and the end of what it printed to stderr."""
-        self.tools_used = 0
         self.service_call: Optional[dict[str, Any]] = None
         """A call of the task's service that waits for its reply."""
         self._service_reply: Optional[dict[str, Any]] = None
@@ -116,7 +115,6 @@ class Desk:
             raise Closed(self.closed)
         if name not in [tool["name"] for tool in self.tools]:
             return f"error: no tool {name!r}; there are {', '.join(tool['name'] for tool in self.tools)}"
-        self.tools_used += 1
         with self._tool_turn:
             return self._use_tool(name, arguments)
 
@@ -144,7 +142,7 @@ class Desk:
     def exited(self, code: int, printed: str, errors: str) -> None:
         """The program is over. What it printed is its answer where it used no other way to hand one in."""
         with self._condition:
-            if self.submission is None and code == 0 and printed.strip() and not self.tools_used:
+            if self.submission is None and code == 0 and printed.strip():
                 self.submission = printed.strip()
             self.ended = (code, errors)
             self._condition.notify_all()

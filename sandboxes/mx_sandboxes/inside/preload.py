@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 
+PACKAGES = "/mx/packages.zip"
 _added: set[str] = set()
 """Names of the modules that only jobs of that kind may find loaded."""
+
+
+def packages() -> list[str]:
+    """Where the packages are that the host gave along; none in most slots."""
+    return [PACKAGES] if os.path.exists(PACKAGES) else []
 
 
 def pytest() -> None:

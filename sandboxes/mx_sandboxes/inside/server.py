@@ -72,6 +72,7 @@ def main() -> int:
     if config["uids"] is not None:
         config["uids"] = fit_uids(*config["uids"])
     sys.path[:] = [place for place in sys.path if place and not place.startswith("/mx")]
+    sys.path[:0] = preload.packages()
     os.environ.pop("PYTHONPATH", None)
     link = kernel.Link(incoming, outgoing)
     link.write(b"H", sys.version.split()[0].encode())

@@ -2,6 +2,17 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const place = document.getElementById("browser");
+  if (data.live) {
+    // A page that is served live reloads when its run has news and nobody is reading an episode.
+    let known = null;
+    setInterval(async () => {
+      try {
+        const now = await (await fetch("version")).text();
+        if (known !== null && now !== known && !document.querySelector("#browser details[open]")) location.reload();
+        else if (known === null) known = now;
+      } catch { /* the server is gone: what is on the page stays */ }
+    }, 2000);
+  }
   if (!place) return;
   const PAGE = 40;
 
@@ -48,12 +59,29 @@
     return el("span", { class: episode.passed ? "pass" : "fail" }, `${episode.passed ? "✓" : "✗"} ${word}`);
   }
 
+  // A tool call is one fenced block in an answer; it is shown as what it calls, its arguments below.
+  function answerParts(details, text) {
+    let last = 0;
+    for (const found of text.matchAll(/```tool\s*\n([\s\S]*?)\n```/g)) {
+      let call = null;
+      try { call = JSON.parse(found[1]); } catch { continue; }
+      if (!call || typeof call.name !== "string") continue;
+      if (text.slice(last, found.index).trim()) details.append(plain(text.slice(last, found.index).trim()));
+      details.append(el("div", { class: "call" }, el("b", {}, `tool call: ${call.name}`), plain(JSON.stringify(call.arguments, null, 1))));
+      last = found.index + found[0].length;
+    }
+    if (last === 0 || text.slice(last).trim()) details.append(plain(text.slice(last)));
+  }
   function turn(details, one) {
     for (const [role, content] of one.messages) {
-      details.append(el("div", { class: `said ${role}` }, el("b", {}, role === "user" ? "question" : role), plain(content)));
+      const title = role === "user" ? "question" : role === "tool" ? "tool result" : role;
+      details.append(el("div", { class: `said ${role}` }, el("b", {}, title), plain(content)));
     }
-    details.append(el("div", { class: "said assistant" }, el("b", {}, `answer of ${one.agent}`), plain(one.answer)));
+    const said = el("div", { class: "said assistant" }, el("b", {}, `answer of ${one.agent}`));
+    answerParts(said, one.answer);
+    details.append(said);
   }
+  const grouped = (number) => number.toLocaleString("en");
   function episodeBody(details, episode) {
     details.append(el("p", {}, verdict(episode), ` · score ${episode.score.toFixed(2)} · ${episode.stop}`,
       episode.reward === null || episode.reward === undefined ? "" : ` · designer's reward ${signed(episode.reward)}`));
@@ -63,9 +91,14 @@
       const paid = one.reward === null || one.reward === undefined ? "" : `turn reward ${signed(one.reward)}`;
       const first = one.answer.split("\n", 1)[0].slice(0, 70);
       details.append(lazy(el("span", { class: "row" }, `${number + 1}. ${one.name}`,
-        el("small", {}, one.parts.length ? `part ${one.parts.join(", ")}` : ""), el("code", {}, first), el("small", { class: "push" }, paid)),
+        el("small", {}, one.parts.length ? `part ${one.parts.join(", ")}` : ""), el("code", {}, first), el("small", { class: "push" }, [one.tokens ? `${grouped(one.tokens[0])} → ${grouped(one.tokens[1])} tokens` : "", paid].filter(Boolean).join(" · "))),
         (inside) => turn(inside, one)));
     });
+    if (episode.agents && Object.keys(episode.agents).length) {
+      const body = el("tbody");
+      for (const [name, [count, inward, outward]] of Object.entries(episode.agents)) body.append(el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, grouped(count)), el("td", {}, grouped(inward)), el("td", {}, grouped(outward))));
+      details.append(el("h4", {}, "Cost"), el("table", {}, el("thead", {}, el("tr", {}, ...["Agent", "Calls", "Tokens in", "Tokens out"].map((name) => el("th", { scope: "col" }, name)))), body));
+    }
     details.append(el("h4", {}, "Handed in"), plain(episode.answer));
     if (episode.files.length) details.append(el("p", {}, `Files: ${episode.files.join(", ")}`));
     const parts = Object.entries(episode.parts);
@@ -78,7 +111,7 @@
   }
 
   function choice(label, values, onChange) {
-    const select = el("select");
+    const select = el("select", { "aria-label": label });
     select.append(el("option", { value: "" }, "all"));
     for (const value of values) select.append(el("option", { value: String(value) }, String(value)));
     select.addEventListener("change", onChange);
@@ -86,7 +119,7 @@
   }
   const distinct = (items, key) => [...new Set(items.map(key))];
 
-  function browse(items, controls, matches, row) {
+  function browse(items, controls, matches, row, arrange = (found) => found) {
     const list = el("div");
     const count = el("span", { role: "status" });
     const more = el("button", { type: "button" }, "Show more");
@@ -97,7 +130,7 @@
       more.hidden = shown >= found.length;
       count.textContent = `${shown} of ${found.length} shown`;
     }
-    function refresh() { found = items.filter(matches); shown = 0; list.replaceChildren(); extend(); }
+    function refresh() { found = arrange(items.filter(matches)); shown = 0; list.replaceChildren(); extend(); }
     more.addEventListener("click", extend);
     place.append(el("div", { class: "controls" }, ...controls, count), list, more);
     return refresh;
@@ -135,29 +168,134 @@
     refresh();
   }
 
+  // Texts of episodes come in compressed chunks; the last few stay unpacked.
+  const unpacked = new Map();
+  async function texts(number) {
+    const chunk = Math.floor(number / data.chunk);
+    if (!data.chunks[chunk]) return null;
+    if (!unpacked.has(chunk)) {
+      if (unpacked.size > 8) unpacked.delete(unpacked.keys().next().value);
+      unpacked.set(chunk, (async () => {
+        const bytes = Uint8Array.from(atob(data.chunks[chunk]), (sign) => sign.charCodeAt(0));
+        const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+        return JSON.parse(await new Response(stream).text());
+      })());
+    }
+    return (await unpacked.get(chunk))[number % data.chunk];
+  }
+
   function episodes() {
-    const all = data.episodes;
+    const all = data.episodes.map((row, number) => {
+      const one = { number };
+      data.fields.forEach((name, place) => { one[name] = row[place]; });
+      one.words = [one.method, one.tasks, one.executor, one.task, one.label, one.stop, one.outcome, one.answer].join("\n").toLowerCase();
+      return one;
+    });
     let refresh = () => {};
-    const update = () => refresh();
-    const [method, methodLabel] = choice("Method", distinct(all, (e) => e.method), update);
-    const [ending, endingLabel] = choice("Outcome", ["passed", "failed", "tampered", ...distinct(all, (e) => e.stop)], update);
-    const search = el("input", { type: "search", placeholder: "part of its id" });
-    search.addEventListener("input", update);
-    const outcome = (e) => e.tampered ? "tampered" : e.passed ? "passed" : "failed";
-    const matches = (e) => (!method.value || e.method === method.value) && (!ending.value || outcome(e) === ending.value || e.stop === ending.value) && e.task.includes(search.value);
-    refresh = browse(all, [methodLabel, endingLabel, el("label", {}, "Task", search)], matches, (episode) =>
-      lazy(el("span", { class: "row" }, el("b", {}, episode.method), el("code", {}, episode.task), el("small", {}, `repeat ${episode.repetition + 1} · ${calls(episode)} · ${episode.stop}`),
-        el("span", { class: "push" }, verdict(episode)), square(episode.score, percent(episode.score))), (details) => {
-        if (data.tasks[episode.task]) details.append(el("h4", {}, "Task"), plain(data.tasks[episode.task]));
-        details.append(el("h4", {}, `Design: ${episode.label}`), code(episode.design));
-        episodeBody(details, episode);
-      }));
+    let inTexts = null;
+    const update = () => { remember(); refresh(); };
+    const several = (name, label) => {
+      const values = distinct(all, (one) => one[name]);
+      const [select, box] = choice(label, values, update);
+      box.hidden = values.length < 2;
+      return [name, select, box];
+    };
+    const filters = [several("method", "Method"), several("tasks", "Tasks"), several("executor", "Executor"), several("outcome", "Outcome"), several("stop", "End"), several("label", "Workflow"), several("difficulty", "Difficulty")];
+    const search = el("input", { type: "search", placeholder: "search; Enter: in all texts", "aria-keyshortcuts": "/", "aria-label": "Search" });
+    const orders = { "as played": null, "score, low first": (a, b) => a.score - b.score, "score, high first": (a, b) => b.score - a.score, "most calls": (a, b) => b.calls - a.calls, "most tokens": (a, b) => b.in + b.out - a.in - a.out };
+    const order = el("select", { "aria-label": "Order" }), shape = el("select", { "aria-label": "Show" });
+    for (const name of Object.keys(orders)) order.append(el("option", { value: name }, name));
+    for (const name of ["episodes", "trees by task"]) shape.append(el("option", { value: name }, name));
+    order.addEventListener("change", update);
+    shape.addEventListener("change", update);
+    search.addEventListener("input", () => { inTexts = null; update(); });
+    search.addEventListener("keydown", async (event) => {
+      if (event.key === "Escape") { search.value = ""; inTexts = null; update(); search.blur(); }
+      if (event.key !== "Enter" || !search.value) return;
+      const wanted = search.value.toLowerCase(), found = new Set();
+      for (const one of all) {
+        const whole = await texts(one.number);
+        if (one.words.includes(wanted) || (whole && JSON.stringify(whole).toLowerCase().includes(wanted))) found.add(one.number);
+      }
+      if (search.value.toLowerCase() === wanted) { inTexts = found; refresh(); }
+    });
+    const matches = (one) => filters.every(([name, select]) => !select.value || String(one[name]) === select.value)
+      && (inTexts ? inTexts.has(one.number) : one.words.includes(search.value.toLowerCase()));
+
+    async function fill(details, one) {
+      const whole = await texts(one.number);
+      const prompt = data.tasks[`${one.tasks}/${one.task}`];
+      if (prompt) details.append(el("h4", {}, "Task"), plain(prompt));
+      if (!whole) { details.append(el("p", {}, "This run is so large that the report leaves this episode's texts out; they are in episodes.jsonl.")); return; }
+      details.append(el("h4", {}, `Design: ${one.label}`), code(whole.design));
+      episodeBody(details, whole);
+      const facts = Object.entries(whole.facts).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+      details.append(el("p", {}, el("small", {}, [`seed ${whole.seed}`, `executor ${one.executor}`, ...facts, one.money === null ? "" : `money ${one.money.toFixed(6)}`].filter(Boolean).join(" · "))));
+    }
+    const mark = (one) => square(Math.max(0, Math.min(1, one.score)), `score ${one.score.toFixed(2)}`);
+    const badge = (one) => el("span", { class: one.outcome === "passed" ? "pass" : "fail" }, `${one.outcome === "passed" ? "✓" : "✗"} ${one.outcome}`);
+    const tokens = (one) => `${one.calls} call${one.calls === 1 ? "" : "s"} · ${grouped(one.in)} → ${grouped(one.out)} tokens`;
+    const row = (one) => lazy(el("span", { class: "row" }, el("b", { class: "name" }, one.method), el("code", {}, one.task), el("small", {}, `repeat ${one.repetition + 1} · ${tokens(one)} · ${one.stop}`),
+      el("span", { class: "push" }, badge(one)), mark(one)), (details) => fill(details, one));
+    function tree(group) {
+      const squares = el("span", { class: "squares push", "aria-hidden": "true" });
+      for (const part of group.parts) { const marks = el("span", { class: "group" }); for (const one of part.items.slice(0, 16)) marks.append(mark(one)); squares.append(marks); }
+      return lazy(el("span", { class: "row" }, el("code", {}, group.task), el("small", {}, `${group.parts.length} designs · ${group.items.length} executions`), squares), (details) => {
+        if (data.tasks[`${group.tasks}/${group.task}`]) details.append(el("h4", {}, "Task"), plain(data.tasks[`${group.tasks}/${group.task}`]));
+        for (const part of group.parts) {
+          const mean = part.items.reduce((sum, one) => sum + one.score, 0) / part.items.length;
+          const marks = el("span", { class: "squares push" });
+          for (const one of part.items) marks.append(mark(one));
+          details.append(lazy(el("span", { class: "row" }, el("b", { class: "name" }, part.method), el("code", {}, part.items[0].label), el("small", {}, `mean score ${mean.toFixed(2)}`), marks), (inside) => {
+            for (const one of part.items) inside.append(row(one));
+          }));
+        }
+      });
+    }
+    function groups(found) {
+      const byTask = new Map();
+      for (const one of found) {
+        const key = `${one.tasks}/${one.task}/${one.executor}`;
+        if (!byTask.has(key)) byTask.set(key, { task: one.task, tasks: one.tasks, items: [], byMethod: new Map() });
+        const group = byTask.get(key);
+        group.items.push(one);
+        if (!group.byMethod.has(one.method)) group.byMethod.set(one.method, { method: one.method, items: [] });
+        group.byMethod.get(one.method).items.push(one);
+      }
+      return [...byTask.values()].map((group) => ({ ...group, parts: [...group.byMethod.values()] }));
+    }
+    const labels = [...filters.map(([, , box]) => box), el("label", {}, "Order", order), el("label", {}, "Show", shape), el("label", {}, "Search", search)];
+    refresh = browse(all, labels, matches, (item) => item.parts ? tree(item) : row(item), (found) => {
+      const compare = orders[order.value];
+      const sorted = compare ? [...found].sort(compare) : found;
+      return shape.value === "episodes" ? sorted : groups(sorted);
+    });
+
+    // The address holds the filters, so that a reload or a colleague sees the same.
+    const named = [...filters.map(([name, select]) => [name, select]), ["order", order], ["show", shape], ["search", search]];
+    function remember() {
+      const state = new URLSearchParams();
+      for (const [name, input] of named) if (input.value && input.value !== "as played" && input.value !== "episodes") state.set(name, input.value);
+      try { history.replaceState(null, "", `#${state}`); } catch { /* a page opened as data: has no address to change */ }
+    }
+    const state = new URLSearchParams(location.hash.slice(1));
+    for (const [name, input] of named) if (state.has(name)) input.value = state.get(name);
     refresh();
+    document.addEventListener("keydown", (event) => {
+      if (event.target.matches("input,select,textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "/") { event.preventDefault(); search.focus(); place.scrollIntoView({ block: "start" }); }
+      if (event.key !== "j" && event.key !== "k") return;
+      const rows = [...place.querySelectorAll("summary")].filter((node) => node.offsetParent !== null);
+      const at = rows.indexOf(document.activeElement);
+      const next = rows[at < 0 ? 0 : Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)))];
+      if (next) { next.focus(); next.scrollIntoView({ block: "nearest" }); }
+    });
     for (const cell of document.querySelectorAll(".cell[data-row]")) {
       cell.addEventListener("click", () => {
         const [name, task] = cell.querySelector("title").textContent.split(" · ");
-        method.value = name; search.value = task; ending.value = "";
-        refresh();
+        for (const [key, select] of filters) select.value = key === "method" ? name : "";
+        search.value = task; inTexts = null;
+        update();
         place.scrollIntoView({ behavior: "smooth" });
       });
     }

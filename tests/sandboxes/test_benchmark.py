@@ -1,0 +1,47 @@
+"""The benchmark runs, and what it says of itself and of others follows from what it measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sandboxes.py"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark's module, by a name of its own."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import sandboxes  # noqa: TID251  the benchmark of that name
+
+    return sandboxes
+
+
+def test_it_measures_and_judges(backend: str) -> None:
+    words = ["--rounds", "1", "--seconds", "0.05", "--flights", "8", "--only", f"{backend},subprocess"]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False, timeout=250
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("python", "pytest", "iverilog", "x subprocess (goal: 1.5 x)", "first turn", "1 MB tree"):
+        assert word in done.stdout, done.stdout
+
+
+def test_goals_are_medians_of_the_ratios_within_a_round(benchmark: ModuleType) -> None:
+    rates = {
+        ("docker", "python", 8): [100.0, 200.0, 50.0],
+        ("exec_run", "python", 8): [10.0, 10.0, 10.0],
+        ("subprocess", "python", 8): [100.0, 200.0, 50.0],
+    }
+    extras = {
+        ("docker", "session, first turn (ms)"): [14.0, 20.0, 13.0],
+        ("docker", "1 MB tree (ms)"): [11.0],
+    }
+    lines, missed = benchmark.goals(rates, extras)
+    assert [line.startswith("[green]") for line in lines] == [True, False, True, False]
+    assert "10.0 x exec_run" in lines[0]
+    assert missed == 2

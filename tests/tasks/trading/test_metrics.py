@@ -26,7 +26,7 @@ def test_by_hand() -> None:
     assert found.calmar == pytest.approx(found.annual_return / 0.02, rel=1e-9)
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(2, 400))
+@given(seed=st.integers(0, 10_000), count=st.integers(30, 400))
 @settings(max_examples=40, deadline=None)
 def test_as_empyrical_has_them(seed: int, count: int) -> None:
     empyrical = pytest.importorskip("empyrical")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import of_bubblewrap
 from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -259,6 +260,7 @@ def open_bubblewrap(
             limits=limits,
             finish=lambda: None,
             kind=lambda _: None,
+            capabilities=of_bubblewrap(image),
             first=first,
         )
     except BaseException:

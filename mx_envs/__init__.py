@@ -1,6 +1,6 @@
 """Episodes as PettingZoo and Gymnasium environments."""
 
-from mx_envs import software_v0, trading_v0
+from mx_envs import hardware_v0, software_v0, trading_v0
 from mx_envs.design import workflow_label
 from mx_envs.domain import Domain, domain_of
 from mx_envs.episode import Episode, Setting
@@ -33,6 +33,7 @@ __all__ = [
     "Turn",
     "designer_chat",
     "domain_of",
+    "hardware_v0",
     "software_v0",
     "trading_v0",
     "workflow_label",

@@ -46,7 +46,8 @@ def _without_cycles(options: Options) -> dict[str, Any]:
 
 SOFTWARE = Domain("software", "mx/Software-v0", "software_v0")
 TRADING = Domain("trading", "mx/Trading-v0", "trading_v0")
-DOMAINS = (SOFTWARE, TRADING)
+HARDWARE = Domain("hardware", "mx/Hardware-v0", "hardware_v0")
+DOMAINS = (SOFTWARE, TRADING, HARDWARE)
 
 
 def domain_of(task_set: TaskSet) -> Domain:

@@ -10,7 +10,9 @@ You design a team of agents that solves a task. Answer with one Python script an
 (Python 3.9+, standard library, no network); `from mas import *` gives it:
 
 Agent(name, system="", tools=())  a language model in a role. agent(message) asks it and returns its answer, a text. It remembers
-    its conversation; agent.fresh() is the same role with an empty one. tools: any of "run", "read_file", "write_file".
+    its conversation; agent.fresh() is the same role with an empty one. tools: any of "bash", "edit", "view", "search", "test",
+    "submit", or "*" for all; an agent with tools works in the folder until it answers without a call. A reviewer with
+    tools=("view", "search", "test") can change nothing.
 task               the task: task.prompt, task.id, task.files (names of files in the working folder), task.parts.
                    A part is a text (its prompt) with part.name and part.check(answer), which runs the part's public tests:
                    check.ok, check.message. task.check(answer) checks all parts. task and parts can be given wherever a prompt is.

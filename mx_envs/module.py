@@ -33,7 +33,8 @@ def module_files(sandbox: Sandbox) -> Mapping[str, bytes]:
 
     The first call for a sandbox runs a job in it. A sandbox that cannot compile gets the source. Raises SandboxError.
     """
-    return _files(sandbox, "module", {"mas.py": (INSIDE / "mas.py").read_bytes})
+    sources = {name: (INSIDE / name).read_bytes for name in ("mas.py", "mas_tools.py")}
+    return _files(sandbox, "module", sources)
 
 
 def endpoint_files(sandbox: Sandbox) -> Mapping[str, bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gymnasium
 import pettingzoo
 
+from mx_envs.domain import DOMAINS
+
 
 def register() -> None:
     """Register every environment; PettingZoo has a registry from 1.27 on. Does nothing the second time."""
@@ -12,6 +14,7 @@ def register() -> None:
         return
     gymnasium.register("mx/Software-v0", entry_point="mx_envs.single:software")
     gymnasium.register("mx/Trading-v0", entry_point="mx_envs.single:trading")
+    gymnasium.register("mx/Hardware-v0", entry_point="mx_envs.single:hardware")
     gymnasium.register(
         "mx/Portfolio-v0",
         entry_point="mx_envs.portfolio:PortfolioEnv",
@@ -19,6 +22,7 @@ def register() -> None:
         disable_env_checker=True,  # it takes longer than the step; gymnasium.make(..., disable_env_checker=False) checks
     )
     if hasattr(pettingzoo, "register"):
-        for name, module in (("mx/Software-v0", "software_v0"), ("mx/Trading-v0", "trading_v0")):
+        for domain in DOMAINS:
+            name, module = domain.env_id, domain.module
             pettingzoo.register("aec", name, f"mx_envs.{module}:env")
             pettingzoo.register("parallel", name, f"mx_envs.{module}:parallel_env")

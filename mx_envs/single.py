@@ -85,3 +85,8 @@ def software(**options: Unpack[SingleOptions]) -> EpisodeSingle:
 def trading(**options: Unpack[SingleOptions]) -> EpisodeSingle:
     """Trading tasks for one policy; the arguments are those of :mod:`mx_envs.trading_v0`, without ``max_cycles``."""
     return EpisodeSingle(make_host("trading", "mx/Trading-v0", **options))
+
+
+def hardware(**options: Unpack[SingleOptions]) -> EpisodeSingle:
+    """Hardware tasks for one policy; the arguments are those of :mod:`mx_envs.hardware_v0`, without ``max_cycles``."""
+    return EpisodeSingle(make_host("hardware", "mx/Hardware-v0", **options))

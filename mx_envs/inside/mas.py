@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 FRAME_BYTES = 1 << 20
-TOOL_TURNS = 10
+TOOL_TURNS = 40
 OUTPUT_CHARACTERS = 4000
 CHECK_SECONDS = 2.0
 
@@ -287,17 +287,7 @@ market = Market()
 
 # ---------------------------------------------------------------------------------------------------- agents
 
-_TOOLS = {
-    "run": 'run: {"command": "..."} runs a shell command in the workspace and gives its exit code and output',
-    "read_file": 'read_file: {"name": "..."} gives a file of the workspace',
-    "write_file": 'write_file: {"name": "...", "text": "..."} writes a file of the workspace',
-}
-_TOOL_GUIDE = """To use a tool, answer with one block like this and wait for its result:
-```tool
-{"name": "run", "arguments": {"command": "ls"}}
-```
-When you are done, answer without a tool block. The tools:
-"""
+_CALL = "```tool"
 
 
 def _said(value: object) -> str:
@@ -315,12 +305,9 @@ class Agent:
     made = 0
 
     def __init__(self, name: str, system: str = "", tools: Sequence[str] = ()) -> None:
-        unknown = [tool for tool in tools if tool not in _TOOLS]
-        if unknown:
-            raise ValueError(f"no tool {unknown[0]!r}; there are {', '.join(_TOOLS)}")
-        self.name, self.system, self.tools = name, system, tuple(tools)
+        self.name, self.system, self.tools = name, system, _known_tools(tools)
         self.slot, Agent.made = Agent.made, Agent.made + 1
-        guide = _TOOL_GUIDE + "\n".join(_TOOLS[tool] for tool in tools) if tools else ""
+        guide = _tool_guide(self.tools) if self.tools else ""
         text = "\n\n".join(part for part in (system, guide) if part)
         self.messages = [{"role": "system", "content": text}] if text else []
         self.home = _strand
@@ -361,31 +348,42 @@ class Agent:
         return answer
 
 
+def _known_tools(tools: Sequence[str]) -> tuple[str, ...]:
+    """The tools by name; ``"*"`` stands for all that there are. Raises ValueError for others."""
+    if not tools:
+        return ()
+    import mas_tools
+
+    known = mas_tools.known()
+    wanted = known if "*" in tools else list(tools)
+    unknown = [tool for tool in wanted if tool not in known]
+    if unknown:
+        raise ValueError(f"no tool {unknown[0]!r}; there are {', '.join(known)}")
+    return tuple(wanted)
+
+
+def _tool_guide(tools: Sequence[str]) -> str:
+    import mas_tools
+
+    guide: str = mas_tools.guide(tools)
+    return guide
+
+
 def _tool_result(answer: str, tools: Sequence[str]) -> str | None:
-    """What the tool call in an answer gives, as text; None when there is no call in it. Never raises."""
-    _, mark, rest = answer.partition("```tool")
-    if not mark:
+    """What the tool calls in an answer give, as text; None when there is no call in it. Never raises."""
+    if _CALL not in answer:
         return None
-    try:
-        call = json.loads(rest.partition("```")[0])
-        name, arguments = call["name"], dict(call.get("arguments") or {})
-        if name not in tools:
-            return f"error: no tool {name!r}; there are {', '.join(tools)}"
-        return _use_tool(name, arguments)[:OUTPUT_CHARACTERS]
-    except Exception as error:
-        return f"error: {type(error).__name__}: {error}"[:OUTPUT_CHARACTERS]
+    import mas_tools
+
+    result: str | None = mas_tools.results(answer, tools)
+    return result
 
 
 def _use_tool(name: str, arguments: dict[str, Any]) -> str:
-    if name == "run":
-        done = run(arguments["command"])
-        return f"exit code {done.code}\n{done.output}"
-    if name == "read_file":
-        with open(arguments["name"], errors="replace") as file:
-            return file.read(OUTPUT_CHARACTERS)
-    with open(arguments["name"], "w") as file:
-        file.write(arguments["text"])
-    return "written"
+    import mas_tools
+
+    result: str = mas_tools.use(name, arguments, mas_tools.known())
+    return result
 
 
 class Ran:

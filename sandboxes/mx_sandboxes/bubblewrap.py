@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import of_bubblewrap
 from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -110,15 +112,30 @@ class Bubble:
         return os.pread(self._errors.fileno(), 8192, 0).decode("utf-8", "replace")
 
 
-@functools.cache
-def throwaway_uid() -> int | None:
-    """The user id that slots run as when this process is root; None otherwise (bubblewrap maps this user's own)."""
+_births = itertools.count()
+
+
+def throwaway_uids() -> range:
+    """The user ids that slots take turns with when this process is root, none otherwise (bubblewrap maps this user's own).
+
+    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at most 16, and no
+    other process has one of them.
+    """
     if os.geteuid() != 0:
-        return None
+        return range(0)
     rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     end = max(inside + count for inside, _, count in rows)
-    wanted = 1_900_000_000 + os.getpid() % 4_000_000 * 16
-    return wanted if wanted < end else max(1, end - 10_000 + os.getpid() % 9_000)
+    mine = os.getpid() % 4_000_000 * 16
+    first = 1_900_000_000 + mine
+    if first + 16 > end:
+        first = max(1, end - 10_000 + mine % 9_000)
+    return range(first, first + 16)
+
+
+def throwaway_uid() -> int | None:
+    """The user id for one more slot; None where slots are this user's."""
+    users = throwaway_uids()
+    return users[next(_births) % len(users)] if users else None
 
 
 def _python() -> str:
@@ -138,7 +155,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"]
+    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
@@ -252,6 +269,7 @@ def open_bubblewrap(
             limits=limits,
             finish=lambda: None,
             kind=lambda _: None,
+            capabilities=of_bubblewrap(image),
             first=first,
         )
     except BaseException:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import Capabilities, of_docker
 from mx_sandboxes.images import LABEL, image_tag
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxError, SandboxUnavailableError
@@ -163,7 +164,6 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dic
     """How a slot's container is made: strict, and with room for one job of these limits."""
     place = f"rw,nosuid,nodev,exec,mode=1777,size={limits.workspace_bytes}"
     memory = limits.memory_bytes + 2 * limits.workspace_bytes + (96 << 20)
-    inodes = max(64, limits.workspace_bytes >> 12)
     return {
         "network_mode": "none",
         "read_only": True,
@@ -175,7 +175,7 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dic
         "security_opt": ["no-new-privileges:true"],
         "ipc_mode": "private",
         "shm_size": limits.workspace_bytes,
-        "tmpfs": {"/work": f"{place},nr_inodes={inodes}", "/tmp": f"{place},nr_inodes={inodes}"},  # noqa: S108
+        "tmpfs": dict.fromkeys(("/work", "/tmp"), f"{place},nr_inodes={limits.inodes}"),  # noqa: S108
         "pids_limit": limits.pids + 16,
         "mem_limit": memory,
         "memswap_limit": memory,
@@ -282,26 +282,48 @@ def remove_leftovers(client: docker.DockerClient) -> int:
     return removed
 
 
+def docker_capabilities(image: str, *, runtime: str | None, cpus: float | None) -> Capabilities:
+    """What slots of this image would enforce. Raises SandboxUnavailableError when the engine or the image is missing."""
+    client = connect()
+    try:
+        _check_image(client, image)
+        return of_docker(image, client.info(), runtime=runtime, cpus=cpus)
+    finally:
+        client.close()
+
+
+def _check_image(client: docker.DockerClient, image: str) -> str:
+    """The image's tag. Raises SandboxUnavailableError."""
+    tag = find_image(client, image)
+    if tag is None:
+        raise SandboxUnavailableError(
+            f"the engine has no image {image_tag(image)}: build it with: mx sandbox build {image}"
+        )
+    return tag
+
+
 def open_docker(
     *, image: str, slots: int, limits: Limits, runtime: str | None = None, cpus: float | None = None
 ) -> PooledSandbox:
     """A sandbox whose slots are containers. Raises SandboxUnavailableError when the engine or the image is missing."""
-    tag = image_tag(image)
     client = connect()
     try:
-        if find_image(client, image) is None:
-            raise SandboxUnavailableError(
-                f"the engine has no image {tag}: build it with: mx sandbox build {image}"
-            )
+        tag = _check_image(client, image)
         remove_leftovers(client)
         engine = Engine(client, tag, runtime=runtime, cpus=cpus)
         return PooledSandbox(
-            "docker", engine.birth, slots=slots, limits=limits, finish=client.close, kind=_size_of
+            "docker",
+            engine.birth,
+            slots=slots,
+            limits=limits,
+            finish=client.close,
+            kind=_size_of,
+            capabilities=of_docker(image, client.info(), runtime=runtime, cpus=cpus),
         )
     except BaseException:
         client.close()
         raise
 
 
-def _size_of(limits: Limits) -> tuple[int, int, int]:
-    return limits.workspace_bytes, limits.memory_bytes, limits.pids
+def _size_of(limits: Limits) -> tuple[int, int, int, int]:
+    return limits.workspace_bytes, limits.inodes, limits.memory_bytes, limits.pids

@@ -42,7 +42,7 @@ class Request:
         for text in (*self.argv, *self.env, *self.env.values()):
             if not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"arguments and environment are strings without NUL, not {text!r}")
-        for name in (*self.files, *self.collect):
+        for name in (*self.files, *(name.removesuffix("/") for name in self.collect)):
             check_name(name)
         check_limits(self.limits)
         size = sum(map(len, self.files.values()))
@@ -110,6 +110,7 @@ def read_ended(payload: bytes) -> Completed:
             wall_s=header["wall_s"],
             cpu_s=header["cpu_s"],
             peak_memory_bytes=header["peak_memory_bytes"],
+            limits_hit=tuple(Reason(name) for name in header["limits_hit"]),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ProtocolError(f"the slot's server sent an unreadable verdict: {error}") from error

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from mx_sandboxes.capabilities import Capabilities
 
 Json = Any
 """A value that JSON can carry: None, bool, int, float, str, list, dict with str keys."""
@@ -36,13 +39,21 @@ class SessionEndedError(SandboxError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one job may use. A job that reaches a limit is killed with everything that it started."""
+    """What one job may use, in all its processes together.
+
+    Reaching ``wall_s``, ``cpu_s``, ``memory_bytes`` or ``output_bytes`` (of stdout and stderr together) ends a job, with
+    everything that it started. The others refuse: the system call fails with an errno, and what the program makes of that is its
+    own affair.
+    ``workspace_bytes`` and ``inodes`` (files and folders) are those of each writable folder; ``file_bytes`` is that of one file,
+    ``open_files`` that of one process; ``pids`` counts processes and threads.
+    """
 
     wall_s: float = 10.0
     cpu_s: float = 10.0
     memory_bytes: int = 256 << 20
     pids: int = 64
     workspace_bytes: int = 64 << 20
+    inodes: int = 16384
     file_bytes: int = 16 << 20
     open_files: int = 128
     output_bytes: int = 256 << 10
@@ -50,7 +61,12 @@ class Limits:
 
 
 class Reason(Enum):
-    """How a job ended."""
+    """How a job ended.
+
+    PROCESSES to OPEN_FILES are limits that refuse instead of killing. They are a job's end where the refusal was: a program in the
+    sandbox's Python died of that very error (``OSError`` with ENOSPC, EFBIG, EMFILE; no more processes or threads), or the kernel's
+    SIGXFSZ killed it. A program that handles the error, or is not Python, ends in its own way; see ``Completed.limits_hit``.
+    """
 
     EXITED = "exited"
     SIGNALLED = "signalled"
@@ -58,6 +74,11 @@ class Reason(Enum):
     CPU_TIME = "cpu time"
     MEMORY = "memory"
     OUTPUT = "output"
+    PROCESSES = "processes"
+    DISK = "disk"
+    INODES = "inodes"
+    FILE_SIZE = "file size"
+    OPEN_FILES = "open files"
     PROTOCOL = "protocol"
     CLOSED = "closed"
     SANDBOX_DIED = "sandbox died"
@@ -69,7 +90,10 @@ class Completed:
 
     ``exit_code`` is the program's own (negative: the signal that ended it), None when a limit or the host ended it.
     ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits. ``attempts`` is 2 when
-    the slot died under the job and it was run again on a new one.
+    the slot died under the job and it was run again on a new one. ``limits_hit`` holds the limits that the job is known to have
+    reached, whether or not they ended it: those that did, a writable folder that was full and the most processes and threads
+    that there may be, when the job's keeper looked (up to every 20 ms, and at the end). ``cpu_s`` and ``peak_memory_bytes`` are
+    always given; the peak is the larger of the sampled total and of what the kernel says of the largest single process.
     """
 
     reason: Reason
@@ -81,6 +105,7 @@ class Completed:
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     attempts: int = 1
+    limits_hit: tuple[Reason, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -140,6 +165,10 @@ class Sandbox(Protocol):
     @property
     def backend(self) -> str:
         """The backend's name: ``docker`` or ``bubblewrap``."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this sandbox enforces on this machine, and how; what it does not, and the command that fixes that."""
 
     def run(
         self,

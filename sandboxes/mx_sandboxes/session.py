@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -69,7 +70,7 @@ class SlotSession:
         """See `mx_sandboxes.Session.close`. Raises ValueError for a name that is not in the workspace."""
         names = as_tuple(collect)
         for name in names:
-            check_name(name)
+            check_name(name.removesuffix("/"))
         if not self._released:
             try:
                 if self._final is None:
@@ -160,24 +161,10 @@ class SlotSession:
 
 def _with_reason(completed: Completed, reason: Reason) -> Completed:
     keep = completed.exit_code if reason is Reason.PROTOCOL else None
-    return Completed(
-        reason,
-        keep,
-        wall_s=completed.wall_s,
-        cpu_s=completed.cpu_s,
-        peak_memory_bytes=completed.peak_memory_bytes,
-    )
+    hit = (reason,) if reason is Reason.WALL_TIME and reason not in completed.limits_hit else ()
+    return replace(completed, reason=reason, exit_code=keep, limits_hit=(*completed.limits_hit, *hit))
 
 
 def _with_end(final: Completed, ended: Completed) -> Completed:
     """The final verdict has the output and files; why it ended was known before."""
-    return Completed(
-        ended.reason,
-        ended.exit_code,
-        stdout=final.stdout,
-        stderr=final.stderr,
-        files=final.files,
-        wall_s=final.wall_s,
-        cpu_s=final.cpu_s,
-        peak_memory_bytes=final.peak_memory_bytes,
-    )
+    return replace(final, reason=ended.reason, exit_code=ended.exit_code, limits_hit=ended.limits_hit)

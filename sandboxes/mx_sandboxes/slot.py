@@ -17,7 +17,17 @@ BIRTH_S = 30.0
 GRACE_S = 10.0
 """Seconds that a server has for what is its own work: killing, collecting, cleaning."""
 MAXIMAL_JOBS = 2000
-SURE_ENDS = frozenset({Reason.EXITED, Reason.SIGNALLED, Reason.CLOSED})
+SURE_ENDS = frozenset(
+    {
+        Reason.EXITED,
+        Reason.SIGNALLED,
+        Reason.CLOSED,
+        Reason.DISK,
+        Reason.INODES,
+        Reason.FILE_SIZE,
+        Reason.OPEN_FILES,
+    }
+)
 """After any other end the slot is not trusted again."""
 
 

@@ -10,6 +10,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from mx_tasks.task import Split, TaskSet
@@ -20,6 +21,14 @@ Factory = Callable[..., TaskSet]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 _factories: dict[str, Factory | str] = {
+    "hardware:combinational": "mx_tasks.hardware.generated:combinational",
+    "hardware:cvdp": "mx_tasks.hardware.imports:cvdp",
+    "hardware:fsm": "mx_tasks.hardware.generated:fsm",
+    "hardware:micro": "mx_tasks.hardware.micro:MicroHardware",
+    "hardware:repair": "mx_tasks.hardware.generated:repair",
+    "hardware:rtllm": "mx_tasks.hardware.imports:rtllm",
+    "hardware:sequential": "mx_tasks.hardware.generated:sequential",
+    "hardware:verilog-eval": "mx_tasks.hardware.imports:verilog_eval",
     "software:micro": "mx_tasks.software.micro:MicroTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
     "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",
@@ -27,7 +36,18 @@ _factories: dict[str, Factory | str] = {
     "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",
     "trading:no-edge": "mx_tasks.trading.ladder:no_edge",
     "trading:regime": "mx_tasks.trading.ladder:regime",
+    "trading:strategy-hidden-regime": "mx_tasks.trading.strategies:hidden_regime",
+    "trading:strategy-mean-reversion": "mx_tasks.trading.strategies:mean_reversion",
+    "trading:strategy-no-edge": "mx_tasks.trading.strategies:no_edge",
+    "trading:strategy-real": "mx_tasks.trading.strategies:real",
+    "trading:strategy-regime": "mx_tasks.trading.strategies:regime",
 }
+
+_families: dict[str, str] = {
+    "software:mutation": "mx_tasks.software.sources.on_demand:mutation_tasks",
+    "software:release-pair": "mx_tasks.software.sources.on_demand:release_pair_tasks",
+}
+"""Sets that are made of what stands after the slash, such as ``software:mutation/toolz``."""
 
 
 class TaskSetError(ValueError):
@@ -69,10 +89,27 @@ def task_set_names(domain: str | None = None) -> tuple[str, ...]:
 def load_task_set(name: str, *, domain: str | None = None, **options: Any) -> TaskSet:
     """The task set of that name; ``options`` go to its factory.
 
+    Several names with commas between them make one set; a path (``./my/tasks``) that of the task directories there; a family with
+    what its tasks are made of (``software:mutation/toolz``) is made when it is first asked for.
+
     With ``domain`` the short name is enough (``load_task_set("repair", domain="software")``). Raises
     UnknownTaskSetError and UnknownOptionError.
     """
+    if "," in name:
+        from mx_tasks.joined import JoinedTasks  # which loads its members here
+
+        members = [word.strip() for word in name.split(",") if word.strip()]
+        return JoinedTasks([load_task_set(member, domain=domain, **options) for member in members])
+    if name.startswith(("./", "../", "/", "~")):
+        from mx_tasks.software.directories import DirectoryTasks  # knows the errors of this module
+
+        return DirectoryTasks(Path(name).expanduser(), name)
     full = f"{domain}:{name}" if domain is not None and ":" not in name else name
+    family, slash, rest = full.partition("/")
+    if slash and rest and family in _families:
+        made_of = _imported(_families[family])
+        _check_options(full, made_of, {"rest": rest, **options})
+        return made_of(rest, **options)
     if full not in _factories:
         names = task_set_names(domain)
         raise UnknownTaskSetError(
@@ -81,10 +118,14 @@ def load_task_set(name: str, *, domain: str | None = None, **options: Any) -> Ta
         )
     factory = _factories[full]
     if isinstance(factory, str):
-        module, _, attribute = factory.partition(":")
-        factory = cast(Factory, getattr(importlib.import_module(module), attribute))
+        factory = _imported(factory)
     _check_options(full, factory, options)
     return factory(**options)
+
+
+def _imported(place: str) -> Factory:
+    module, _, attribute = place.partition(":")
+    return cast(Factory, getattr(importlib.import_module(module), attribute))
 
 
 def check_split(split: str) -> Split:

@@ -205,7 +205,7 @@ def test_tools_run_in_the_workspace_and_bad_calls_are_told(run_script):
     assert record.turns[1].messages[-1]["role"] == "tool"
     assert results[0] == "written"
     assert results[1] == "exit code 3\nhello"
-    assert results[2].startswith("error: FileNotFoundError")
+    assert results[2].startswith("error: there is no file 'none.txt'")
     assert results[3].startswith("error: no tool 'fly'")
     assert results[4].startswith("error: ")
 
@@ -254,7 +254,10 @@ def test_of_a_batch_over_the_budget_the_first_questions_are_asked(run_script):
 
 def test_a_wrong_tool_name_is_an_error_that_names_the_tools(run_script):
     record = run_script("from mas import *\nAgent('a', tools=['shell'])")
-    assert record.error == "line 2: ValueError: no tool 'shell'; there are run, read_file, write_file"
+    assert (
+        record.error
+        == "line 2: ValueError: no tool 'shell'; there are bash, run, view, search, edit, test, submit, read_file, write_file"
+    )
 
 
 def test_the_module_is_python_3_9_and_imports_little():

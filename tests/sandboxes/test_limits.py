@@ -155,3 +155,69 @@ def test_a_job_that_hit_a_limit_still_hands_out_files(sandbox: Sandbox) -> None:
         limits=replace(QUICK, wall_s=0.5),
     )
     assert (done.reason, done.files) == (Reason.WALL_TIME, {"a": b"x"})
+
+
+FILL = "n = 0\nwhile True:\n    open(f'{n}', 'wb').write(bytes(1 << 20))\n    n += 1"
+MANY = "n = 0\nwhile True:\n    open(f'{n}', 'w').close()\n    n += 1"
+DESCRIPTORS = "x = []\nwhile True: x.append(open('/dev/null'))"
+FORKS = "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(60)"
+THREADS = (
+    "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(3,), daemon=True).start()"
+)
+SMALL = Limits(
+    workspace_bytes=8 << 20, inodes=200, file_bytes=2 << 20, open_files=32, pids=10, memory_bytes=128 << 20
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "word"),
+    [
+        (FILL, Reason.DISK, b"ENOSPC|No space"),
+        (MANY, Reason.INODES, b"No space"),
+        ("open('a', 'wb').write(bytes(3 << 20))", Reason.FILE_SIZE, b"too large"),
+        (DESCRIPTORS, Reason.OPEN_FILES, b"Too many open files"),
+        (FORKS, Reason.PROCESSES, b"BlockingIOError"),
+        (THREADS, Reason.PROCESSES, b"can't start new thread"),
+    ],
+)
+def test_dying_of_what_a_limit_refused_has_its_reason(
+    sandbox: Sandbox, code: str, reason: Reason, word: bytes
+) -> None:
+    done = run(sandbox, code, SMALL)
+    assert (done.reason, done.exit_code) == (reason, None), done
+    assert reason in done.limits_hit
+    assert any(each in done.stderr for each in word.split(b"|")), "the traceback is there"
+    assert done.peak_memory_bytes > 1 << 20
+    assert done.cpu_s > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (f"try:\n  exec({FILL!r})\nexcept OSError: pass", Reason.DISK),
+        (f"try:\n  exec({MANY!r})\nexcept OSError: pass", Reason.INODES),
+        (f"try:\n  exec({FORKS!r})\nexcept OSError: time.sleep(1)", Reason.PROCESSES),
+    ],
+)
+def test_a_limit_that_was_reached_and_handled_is_told_all_the_same(
+    sandbox: Sandbox, code: str, reason: Reason
+) -> None:
+    done = run(sandbox, "import time\n" + code, SMALL)
+    assert (done.reason, done.exit_code, done.limits_hit) == (Reason.EXITED, 0, (reason,))
+
+
+def test_a_program_killed_for_a_file_s_size_says_so(sandbox: Sandbox) -> None:
+    done = sandbox.run(["sh", "-c", "exec head -c 3000000 /dev/zero > big"], limits=SMALL)
+    assert (done.reason, done.exit_code) == (Reason.FILE_SIZE, None)
+
+
+def test_the_limits_that_kill_are_among_those_that_were_hit(sandbox: Sandbox) -> None:
+    assert run(sandbox, "while True: pass", Limits(cpu_s=0.3)).limits_hit == (Reason.CPU_TIME,)
+    assert run(sandbox, "import time; time.sleep(9)", Limits(wall_s=0.2)).limits_hit == (Reason.WALL_TIME,)
+    assert run(sandbox, "while True: print(1)", Limits(output_bytes=99)).limits_hit == (Reason.OUTPUT,)
+    assert run(sandbox, "pass", Limits()).limits_hit == ()
+
+
+def test_an_error_that_only_looks_like_a_limit_is_the_program_s_own(sandbox: Sandbox) -> None:
+    done = run(sandbox, "raise BlockingIOError(11, 'a socket that has nothing yet')", Limits())
+    assert (done.reason, done.exit_code) == (Reason.EXITED, 1)

@@ -179,13 +179,21 @@ def test_a_linked_folder_does_not_lead_out(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/x", "../x", "a/../../x", "a//b", "", ".", "a/", "./a", "a\0b", "x" * 300]
+    "name", ["/etc/x", "../x", "a/../../x", "a//b", "", ".", "a//", "/", "./a", "a\0b", "x" * 300]
 )
 def test_names_that_leave_the_workspace_are_refused(sandbox: Sandbox, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         sandbox.run(["true"], files={name: b""})
     with pytest.raises(ValueError, match="name"):
         sandbox.run(["true"], collect=[name])
+
+
+def test_a_folder_comes_out_whole_and_without_links(sandbox: Sandbox) -> None:
+    make = "mkdir -p a/b; echo 1 > a/x; echo 2 > a/b/y; ln -s /etc/passwd a/z; ln a/x a/w; ln -s /etc d"
+    with pytest.raises(ValueError, match="name"):
+        sandbox.run(["true"], files={"a/": b""})
+    done = sandbox.run(["sh", "-c", make], collect=["a/", "d/", "none/"])
+    assert done.files == {"a/b/y": b"2\n"}  # a/x and a/w are one file with two names
 
 
 def test_mistakes_of_the_caller_are_value_errors(sandbox: Sandbox) -> None:

@@ -19,11 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-tasks_app = typer.Typer(help="Look at the task sets.", no_args_is_help=True)
+tasks_app = typer.Typer(help="Look at the task sets, check them, make new ones.", no_args_is_help=True)
+make_app = typer.Typer(help="Make tasks of real libraries.", no_args_is_help=True)
 sandbox_app = typer.Typer(
     help="The sandboxes: their container images, a look inside, what is left over.", no_args_is_help=True
 )
 app.add_typer(tasks_app, name="tasks")
+tasks_app.add_typer(make_app, name="make")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(trading_app, name="trading")
 
@@ -60,11 +62,17 @@ def play(
         int, typer.Option(min=0, help="Chooses the task, and the luck of scripted policies.")
     ] = 0,
     sandbox: Sandbox = "auto",
+    approve: Annotated[
+        str | None,
+        typer.Option(
+            help="Who approves tool calls: RULES.yaml, human, or RULES.yaml,human for what it escalates."
+        ),
+    ] = None,
 ) -> None:
     """Play one episode in the terminal, and watch it."""
     from mx_agents.cli.play import run
 
-    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox))
+    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox, approve))
 
 
 @app.command()
@@ -269,6 +277,41 @@ def tasks_validate(
     from mx_agents.cli.tasks import validate
 
     raise typer.Exit(validate(task_set, count, sandbox))
+
+
+OUT_HELP = "The folder that the tasks go to; without it, one where task-set names find them."
+
+
+@make_app.command("release-pair")
+def make_release_pair(
+    name: Annotated[str, typer.Argument(help="A package of the index, such as parse.")],
+    old: Annotated[str, typer.Argument(help="The release with the bug; or an archive's path.")],
+    new: Annotated[str, typer.Argument(help="The release that mends it; or an archive's path.")],
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
+    split: Annotated[str, typer.Option(help="The split that they go to.")] = "test",
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Make tasks of what a release mended, judged by its own tests; whole, and hunk by hunk."""
+    from mx_agents.cli.making import release_pair
+
+    raise typer.Exit(release_pair(name, old, new, out, split, sandbox))
+
+
+@make_app.command("mutation")
+def make_mutation(
+    library: Annotated[
+        list[str], typer.Argument(help="Libraries: toolz, toolz==1.0.0, or an archive's path.")
+    ],
+    count: Annotated[int, typer.Option(min=1, help="Tasks of each library.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the bugs.")] = 0,
+    out: Annotated[Path | None, typer.Option(help=OUT_HELP)] = None,
+    split: Annotated[str, typer.Option(help="The split that they go to.")] = "test",
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Plant bugs in a library that has its own tests."""
+    from mx_agents.cli.making import mutation
+
+    raise typer.Exit(mutation(library, count, seed, out, split, sandbox))
 
 
 @sandbox_app.command("build")

@@ -27,7 +27,10 @@ from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxUnavailableEr
 
 DRIVER = r"""
 import base64, contextlib, io, json, os, signal, subprocess, sys, time
-runner, timeout = sys.argv[1:]
+runner, timeout, inherit, memory = sys.argv[1:]
+if int(memory):
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
 def here(code):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -38,7 +41,8 @@ def process(job):
         done = subprocess.run([sys.executable, "-c", job["code"]], capture_output=True, text=True)
         return done.returncode, done.stdout.encode(), done.stderr.encode()
     pipe = subprocess.PIPE
-    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=pipe, stdout=pipe, stderr=pipe)
+    child = subprocess.Popen([sys.executable, "-c", job["code"]], stdin=pipe, stdout=pipe, stderr=pipe,
+                             close_fds=inherit != "True")
     if runner == "one pipe after the other":
         return child.wait(), child.stdout.read(), child.stderr.read()
     try:
@@ -59,19 +63,27 @@ def read(name):
             return base64.b64encode(file.read()).decode()
     except OSError:
         return None
-channel = os.fdopen(os.dup(1), "w")
+channel, dumps, loads = os.fdopen(os.dup(1), "w"), json.dumps, json.loads
 for line in sys.stdin:
-    job, start = json.loads(line), time.monotonic()
+    job, start = loads(line), time.monotonic()
     for name, data in job["files"].items():
         write(name, base64.b64decode(data))
     code, out, err = here(job["code"]) if runner == "in process" else process(job)
-    files = {name: read(name) for name in job["collect"]}
+    wanted = [name for name in job["collect"] if not name.endswith("/")]
+    for top in set(job["collect"]) - set(wanted):
+        wanted += [os.path.join(place, name) for place, _, names in os.walk(top) for name in names]
+    files = {name: read(name) for name in wanted}
     answer = {"code": code, "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode(), "files": files}
-    channel.write(json.dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
+    channel.write(dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
     channel.flush()
 """
 PYTHON = "/usr/bin/python3"
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/work",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 
 def jail(bare: Bare) -> list[str]:
@@ -80,15 +92,28 @@ def jail(bare: Bare) -> list[str]:
     line += [] if bare.network else ["--unshare-net"]
     if bare.capabilities:
         line += ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]
-    for place in (*FOLDERS, *FILES):
+    if bare.unprivileged:
+        line += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    for place in (*FOLDERS, *FILES, "/etc/passwd"):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
         if Path(place).is_symlink():
             line += ["--symlink", str(Path(place).readlink()), place]
         elif Path(place).is_dir():
             line += ["--ro-bind", place, place]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/dev/shm"]  # noqa: S108  inside
-    line += ["--size", str(64 << 20), "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/work"]  # noqa: S108
+    line += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--mqueue",
+        "/dev/mqueue",
+        "--size",
+        str(64 << 20),
+        "--tmpfs",
+        "/dev/shm",
+    ]
+    line += ["--size", str(64 << 20), "--tmpfs", "/tmp", "--size", str(64 << 20), "--tmpfs", "/work"]
     return [*line, "--chdir", "/work"]
 
 
@@ -104,15 +129,29 @@ class BarePlace:
             )
         python = PYTHON if Path(PYTHON).exists() else sys.executable
         self._driver = subprocess.Popen(
-            [*(jail(bare) if bare.jail else ()), python, "-c", DRIVER, bare.runner, bare.timeout],
+            [
+                *(jail(bare) if bare.jail else ()),
+                python,
+                "-c",
+                DRIVER,
+                bare.runner,
+                bare.timeout,
+                str(bare.inherit),
+                str(bare.memory),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env=dict(os.environ) if bare.inherit else ENVIRONMENT,
+            close_fds=not bare.inherit,
             cwd=self._folder,
             start_new_session=True,
         )
         self._requests = cast("IO[bytes]", self._driver.stdin)
         self._answers = cast("IO[bytes]", self._driver.stdout)
+
+        if not self.run(["python", "-c", "pass"]).ok:
+            self.close()
+            raise SandboxUnavailableError("the place for controls of the attacks cannot be made here")
 
     def run(
         self,
@@ -157,7 +196,10 @@ class BarePlace:
         if not select.select([self._answers], [], [], self._seconds)[0]:
             return None
         line = self._answers.readline()
-        answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:  # its end, or what a job wrote in its place
+            return None
         return answer
 
     def __enter__(self) -> Self:
@@ -166,9 +208,11 @@ class BarePlace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(
-            ProcessLookupError
-        ):  # everything of a plain driver; a jail takes its own with it
+        self.close()
+
+    def close(self) -> None:
+        """End the runner, and a jail with everything in it."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._driver.pid, signal.SIGKILL)
         self._driver.wait()
         for stream in (self._requests, self._answers):

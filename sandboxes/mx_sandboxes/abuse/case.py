@@ -21,6 +21,7 @@ SIZES: dict[str, Any] = {
 """Every attack has these, so that one slot serves all of them, one after the other."""
 QUICK = Limits(wall_s=1.0, cpu_s=1.0, **SIZES)
 LONG = Limits(wall_s=8.0, cpu_s=6.0, **SIZES)
+DIED = "the job server died or hung"
 MARK = "GOT THROUGH:"
 SPARE_S = 4.0
 """Seconds beyond its wall time that a job may take on a busy machine before the suite calls it unstoppable."""
@@ -84,7 +85,10 @@ class Bare:
     ``jail`` keeps the attack in namespaces of its own (all else is off); without it the program is a plain process of this user.
     ``runner`` is its way: a process for each job, ``in process`` of one interpreter, reading ``one pipe after the other``, or
     decoding output as ``text``. ``timeout`` ends a job as a naive runner does, by that signal to its first process.
-    ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack.
+    ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack;
+    ``unprivileged`` takes root's rights away. ``inherit`` hands on descriptors and environment. ``memory`` is how many bytes the
+    runner itself may take, ``fatal`` whether the attack may end or stop it, ``seconds`` how long a job may hang before it counts
+    as stopped.
     """
 
     jail: bool = True
@@ -93,6 +97,10 @@ class Bare:
     timeout: str = ""
     capabilities: bool = False
     root: bool = False
+    unprivileged: bool = False
+    inherit: bool = False
+    memory: int = 0
+    fatal: bool = False
     seconds: float = 10.0
 
 
@@ -110,7 +118,11 @@ class Case:
     collect: tuple[str, ...] = ()
     stage: Callable[[], AbstractContextManager[Staged]] | None = None
     play: Callable[[Any, Staged], str | None] | None = None
-    """Plays the hostile part where one job is not enough; takes an open sandbox."""
+    """Plays the hostile part where one job is not enough; takes an open sandbox. The control plays ``program`` and ``after``."""
+    in_play: bool = False
+    """Whether ``after`` is part of the play already."""
+    prepare: str = ""
+    """What the control needs to have in place before, such as an address to reach; a program that runs there only."""
     bare: Bare = field(default_factory=Bare)
     control: Callable[[Staged], str | None] | None = None
     """Where the naive place cannot show it: a control of its own, with the same answer as a judge."""
@@ -125,7 +137,7 @@ def source(program: str, staged: Staged) -> str:
 
 def attack(case: Case, place: Place, staged: Staged) -> str | None:
     """Play the hostile part; returns what got through."""
-    if case.play is not None:
+    if case.play is not None and hasattr(place, "session"):
         return case.play(place, staged) or staged.evidence()
     done = place.run(
         ["python", "-c", source(case.program, staged)],
@@ -134,7 +146,7 @@ def attack(case: Case, place: Place, staged: Staged) -> str | None:
         limits=case.limits,
     )
     if done.reason is Reason.SANDBOX_DIED:
-        return "the job server died or hung"
+        return DIED
     if done.wall_s > case.limits.wall_s + SPARE_S:
         return f"the job took {done.wall_s:.1f} s where {case.limits.wall_s} s were allowed"
     return case.judge(done) or staged.evidence()

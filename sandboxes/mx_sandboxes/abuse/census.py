@@ -52,11 +52,19 @@ def room():
         if os.access(place, os.W_OK): found[place] = [status.f_bfree * status.f_frsize, status.f_ffree]
     return found
 
+def attributes():
+    found = {}
+    for place in PLACES:
+        if os.path.isdir(place):
+            found[place] = [oct(os.stat(place).st_mode), os.stat(place).st_mtime == 1, sorted(os.listxattr(place))]
+    return found
+
 PLACES = (os.getcwd(), "/work", "/tmp", "/var/tmp", "/run", "/dev/shm", "/dev/mqueue")
 print(json.dumps({
     "processes": processes(),
     "files": [name for place in PLACES for name in files(place)],
     "room": room(),
+    "folders": attributes(),
     "sockets": sockets(),
     "system v objects": [line for name in ("msg", "sem", "shm") for line in lines(f"/proc/sysvipc/{name}")[1:]],
     "environment": dict(os.environ),
@@ -91,7 +99,10 @@ def census(place: Place) -> dict[str, Any]:
         raise RuntimeError(
             f"the clean job ended with: {done.reason.value}, exit code {done.exit_code}: {said}"
         )
-    found: dict[str, Any] = json.loads(done.stdout)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise RuntimeError(f"the clean job's answer is not its own: {done.stdout[:100]!r}") from None
     return found
 
 

@@ -88,7 +88,7 @@ pid = lasting(5)
 os.kill(pid, signal.SIGSTOP)
 os._exit(0)
 """,
-        bare=Bare(seconds=2.5),
+        bare=Bare(seconds=2.5, fatal=True),
     ),
     Case(
         "held-output",
@@ -172,6 +172,7 @@ for pid in (os.getppid(), 1):
 try: os.kill(-1, signal.SIGKILL)
 except OSError: pass
 """,
+        bare=Bare(fatal=True),
     ),
     Case(
         "stop-the-keeper",
@@ -183,7 +184,7 @@ for pid in (os.getppid(), 1):
     except OSError: pass
 time.sleep(0.2)
 """,
-        bare=Bare(seconds=2.5),
+        bare=Bare(seconds=2.5, fatal=True),
     ),
     Case(
         "interrupt-the-keeper",
@@ -198,6 +199,7 @@ for pid in {os.getppid(), 1}:
     except (OSError, AttributeError): pass
 time.sleep(0.3)
 """,
+        bare=Bare(fatal=True),
     ),
     Case(
         "starve-the-keeper",
@@ -240,7 +242,7 @@ for pid in {os.getppid(), 1}:
     for request in (16, 0x4206):  # PTRACE_ATTACH, PTRACE_SEIZE
         if libc.ptrace(request, pid, None, None) == 0: through("traces process", pid)
 """,
-        bare=Bare(capabilities=True, seconds=2.5),
+        bare=Bare(capabilities=True, seconds=2.5, fatal=True),
     ),
     Case(
         "memory-of-the-keeper",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from mx_sandboxes.abuse import escapes, files, leaks, processes, resources
 from mx_sandboxes.abuse.bare import BarePlace
-from mx_sandboxes.abuse.case import QUICK, Case, Place, Staged, attack, printed, source
+from mx_sandboxes.abuse.case import DIED, QUICK, Case, Place, Staged, attack, printed, source
 from mx_sandboxes.abuse.census import LIMITS, census, difference
 from mx_sandboxes.opening import open_sandbox
+from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Sandbox, SandboxError
 
 FAMILIES: dict[str, tuple[Case, ...]] = {
@@ -62,7 +63,7 @@ def select(
 
 
 class Suite:
-    """The attacks against one sandbox of one slot: each attack and its clean job meet in it."""
+    """The attacks against one sandbox: one after the other they use the same slot, so each attack and its clean job meet in it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -71,32 +72,43 @@ class Suite:
     def verdict(self, family: str, case: Case) -> Verdict:
         """Play one attack, then the clean job."""
         start = time.monotonic()
-        why = play(case, self.sandbox, self.before)
+        with on_stage(case) as staged:
+            why = play(case, self.sandbox, staged, self.before)
         outcome = Outcome.STOPPED if why is None else Outcome.GOT_THROUGH
         if why is not None and self.sandbox.backend in case.unenforced:
             outcome, why = Outcome.NOT_ENFORCEABLE, case.unenforced[self.sandbox.backend]
         return Verdict(family, case, outcome, why or "", time.monotonic() - start)
 
 
-def play(case: Case, place: Place, before: dict[str, Any]) -> str | None:
+def play(case: Case, place: Place, staged: Staged, before: dict[str, Any]) -> str | None:
     """The attack, then the clean job; returns what got through, in words."""
-    with case.stage() if case.stage is not None else nullcontext(Staged()) as staged:
-        try:
-            found = attack(case, place, staged)
-            if found is None and case.after:
-                found = printed(place.run(["python", "-c", source(case.after, staged)], limits=LIMITS))
-            return found or difference(before, census(place))
-        except (SandboxError, RuntimeError) as error:
-            return f"the sandbox failed: {error}"
+    try:
+        found = attack(case, place, staged)
+        if found is None and case.after and not (case.in_play and isinstance(place, PooledSandbox)):
+            found = printed(place.run(["python", "-c", source(case.after, staged)], limits=LIMITS))
+        return found or difference(before, census(place))
+    except (SandboxError, RuntimeError) as error:
+        return f"the sandbox failed: {error}"
+
+
+def on_stage(case: Case) -> AbstractContextManager[Staged]:
+    """What the attack needs on the host, for as long as it lasts."""
+    return case.stage() if case.stage is not None else nullcontext(Staged())
 
 
 def control(case: Case) -> str | None:
-    """The same attack where the defences are off: what got through; None would mean that the attack does not work at all."""
-    if case.control is not None:
-        with case.stage() if case.stage is not None else nullcontext(Staged()) as staged:
+    """The same attack where the defences are off: what got through; None would mean that the attack does not work at all.
+
+    Raises SandboxUnavailableError where it needs bubblewrap and there is none.
+    """
+    with on_stage(case) as staged:
+        if case.control is not None:
             return case.control(staged)
-    with BarePlace(case.bare) as place:
-        return play(case, place, census(place))
+        with BarePlace(case.bare) as place:
+            if case.prepare:
+                place.run(["python", "-c", source(case.prepare, staged)])
+            found = play(case, place, staged, census(place) if case.bare.jail else {})
+            return None if found == DIED and not case.bare.fatal else found
 
 
 def run_suite(
@@ -111,7 +123,7 @@ def run_suite(
     Raises SandboxUnavailableError when the backend does not work here, ValueError for an unknown family, name, image or backend.
     """
     chosen = select(families, names)
-    with open_sandbox(backend, image=image, slots=1, limits=QUICK) as sandbox:
+    with open_sandbox(backend, image=image, slots=2, limits=QUICK) as sandbox:
         suite = Suite(sandbox)
         for family, case in chosen:
             yield suite.verdict(family, case)

@@ -24,6 +24,18 @@ CHANNEL = 3
 FIRST_OWN = 4096
 OUT_OF_MEMORY = signal.SIGRTMAX - 1
 """How an interpreter of ours ends that nobody kept from running out of memory."""
+REFUSED = {
+    signal.SIGRTMAX - 2: "disk",
+    signal.SIGRTMAX - 3: "file size",
+    signal.SIGRTMAX - 4: "open files",
+    signal.SIGRTMAX - 5: "processes",
+}
+"""How it ends when it dies of what a limit refused, after its last words."""
+_BY_ERROR = {
+    errno.ENOSPC: "disk",
+    errno.EFBIG: "file size",
+    errno.EMFILE: "open files",
+}
 FIXED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
 """What is true of the preloaded interpreter; with any other setting a new one is started."""
 
@@ -148,6 +160,7 @@ def is_pytest(argv: list[str]) -> bool:
 def run_python(arguments: list[str]) -> NoReturn:
     """Run ``-c CODE``, ``-m MODULE`` or ``FILE`` in this process as the interpreter itself would, and exit."""
     code = 1
+    refused = None
     try:
         namespace = clean_modules()
         gc.unfreeze()
@@ -157,11 +170,42 @@ def run_python(arguments: list[str]) -> NoReturn:
     except SystemExit as error:
         code = exit_code(error.code)
     except MemoryError:
-        os.kill(os.getpid(), OUT_OF_MEMORY)
+        die_of(OUT_OF_MEMORY)
     except BaseException as error:
+        refused = refusal(error)
         report(error)
     finally:
-        os._exit(finish(code))
+        code = finish(code)
+        if refused is not None:
+            die_of(refused)
+        os._exit(code)
+
+
+def die_of(number: int) -> None:
+    """Let a signal that nobody catches tell the keeper why this process ends."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(os.getpid(), number)
+
+
+def refusal(error: BaseException) -> int | None:
+    """The signal that stands for the limit of which a program dies with this error."""
+    name = _BY_ERROR.get(error.errno or 0) if isinstance(error, OSError) else None
+    if name is None and isinstance(error, (BlockingIOError, RuntimeError)) and not can_fork():
+        name = "processes"
+    return next((number for number, limit in REFUSED.items() if limit == name), None)
+
+
+def can_fork() -> bool:
+    """Whether there may be one more process."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
 
 
 def clean_modules() -> dict[str, Any]:

@@ -14,12 +14,23 @@ import traceback
 from typing import Any
 
 from mx_sandboxes.inside import job, kernel, usage
-from mx_sandboxes.inside.workspace import acting_as, isolate, read_files, wipe, write_files
+from mx_sandboxes.inside.workspace import acting_as, full, isolate, read_files, wipe, write_files
 
 HIGH_WATER = 1 << 20
 PENDING_LIMIT = 64 << 20
 FIRST_LOOK_S, BRIEF_S, OFTEN_S, SELDOM_S = 0.05, 0.02, 0.1, 0.4
 LAST_WORDS_S = 1.0
+LIMITS = {
+    "wall time",
+    "cpu time",
+    "memory",
+    "output",
+    "processes",
+    "disk",
+    "inodes",
+    "file size",
+    "open files",
+}
 
 
 def keep(
@@ -28,7 +39,7 @@ def keep(
     """The keeper's whole life; returns its exit status, 0 when nothing is left of the job."""
     try:
         if uid is None:
-            isolate(request["limits"]["workspace_bytes"])
+            isolate(request["limits"]["workspace_bytes"], request["limits"]["inodes"])
         else:
             kernel.call("prctl", kernel.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         with acting_as(uid):
@@ -59,13 +70,14 @@ class Keeper:
         self.pid = -1
         self.status: int | None = None
         self.reason: str | None = None
+        self.hit: set[str] = set()
         self.captured: dict[int, bytearray] = {}  # stdout's descriptor first
         self.kept = 0
         self.channel: socket.socket | None = None
         self.to_job, self.to_host, self.incoming = bytearray(), bytearray(), bytearray()
         self.sample_at, self.interval = self.started + FIRST_LOOK_S, FIRST_LOOK_S
         self.last_cpu, self.peak, self.ooms = 0.0, 0, oom_kills()
-        self.meter = usage.Meter(("1", str(os.getpid())), self.limits["memory_bytes"])
+        self.meter = usage.Meter(("1", str(os.getpid())), uid, self.limits["memory_bytes"])
         self.names: list[str] | None = None if request["session"] else request["collect"]
         self.wakeup = -1
         self.poll = select.poll()
@@ -261,6 +273,9 @@ class Keeper:
             ):  # short-lived processes are seen only by looking often, for 5 % of the time at most
                 self.interval = min(self.interval, max(BRIEF_S, 20 * (time.monotonic() - now)))
             self.last_cpu, self.peak = cpu, max(self.peak, memory)
+            self.hit |= full()
+            if self.meter.threads >= self.limits["pids"]:
+                self.hit.add("processes")
             if cpu > self.limits["cpu_s"]:
                 self.end("cpu time")
             elif memory > self.limits["memory_bytes"]:
@@ -310,13 +325,16 @@ class Keeper:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = used.ru_utime + used.ru_stime
         self.peak = max(self.peak, used.ru_maxrss * 1024)
+        self.hit |= full()
         reason, code = (self.reason, None) if self.reason is not None else self.own_end(cpu)
+        self.hit.add(reason)
         return {
             "reason": reason,
             "exit_code": code,
             "wall_s": time.monotonic() - self.started,
             "cpu_s": cpu,
             "peak_memory_bytes": self.peak,
+            "limits_hit": sorted(self.hit & LIMITS),
         }
 
     def own_end(self, cpu: float) -> tuple[str, int | None]:
@@ -328,6 +346,11 @@ class Keeper:
             return "memory", None
         if killer == signal.SIGXCPU or (killer == signal.SIGKILL and cpu >= self.limits["cpu_s"]):
             return "cpu time", None
+        if killer == signal.SIGXFSZ:
+            return "file size", None
+        if killer in job.REFUSED:
+            name = job.REFUSED[killer]
+            return "inodes" if name == "disk" and "inodes" in self.hit else name, None
         if killer is not None:
             return "signalled", -killer
         return "exited", os.WEXITSTATUS(self.status)

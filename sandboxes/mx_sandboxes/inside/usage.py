@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 
+from mx_sandboxes.inside.workspace import acting_as
+
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = resource.getpagesize()
 SUSPICIOUS_SHARE = 4
@@ -14,12 +16,12 @@ SUSPICIOUS_SHARE = 4
 class Meter:
     """Adds up what the processes of one job use. Sees them in /proc, all but those of these names."""
 
-    def __init__(self, mine: tuple[str, ...], memory_bytes: int) -> None:
-        self.mine = mine
-        self.suspicious = memory_bytes // SUSPICIOUS_SHARE
+    def __init__(self, mine: tuple[str, ...], uid: int | None, memory_bytes: int) -> None:
+        self.mine, self.uid, self.limit = mine, uid, memory_bytes
         self.seen: dict[tuple[str, str], float] = {}
         self.observed = 0.0
         self.changed = False
+        self.threads = 0
 
     def read(self) -> tuple[float, int]:
         """CPU seconds and bytes of memory.
@@ -28,8 +30,10 @@ class Meter:
         kernel says of the living and the waited for, and what was seen of each process while it lived.
         """
         seen: dict[tuple[str, str], float] = {}
+        private: dict[str, int] = {}
+        other: dict[str, int] = {}
         living = 0.0
-        memory = other = 0
+        threads = 0
         for name in os.listdir("/proc"):
             if not name.isdigit() or name in self.mine:
                 continue
@@ -44,15 +48,25 @@ class Meter:
             living += sum(map(int, fields[11:15])) / TICK
             key = (name, fields[19].decode())
             seen[key] = own
+            threads += int(fields[17])
             self.observed += max(0.0, own - self.seen.get(key, 0.0))
-            memory += PAGE * (pages[1] - pages[2])
-            other += PAGE * max(0, pages[0] - pages[3] - pages[5])
+            private[name] = PAGE * (pages[1] - pages[2])
+            other[name] = PAGE * max(0, pages[0] - pages[3] - pages[5])
         self.changed = seen.keys() != self.seen.keys()
-        self.seen = seen
-        if other > self.suspicious:
-            memory += shared_bytes([name for name, _ in seen])
+        self.seen, self.threads = seen, threads
         done = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return max(done.ru_utime + done.ru_stime + living, self.observed), memory
+        return max(done.ru_utime + done.ru_stime + living, self.observed), self.memory(private, other)
+
+    def memory(self, private: dict[str, int], other: dict[str, int]) -> int:
+        """Bytes in use: a quick sum, which is too high where processes share pages, and a slow one when it matters."""
+        quick = sum(private.values())
+        shared = 0
+        with acting_as(self.uid):
+            if sum(other.values()) > self.limit // SUSPICIOUS_SHARE:
+                shared = shared_bytes(other)
+            if quick + shared > self.limit:
+                quick = sum(fair_bytes(name, size) for name, size in private.items())
+        return quick + shared
 
 
 def own_time(name: str, fields: list[bytes]) -> float:
@@ -65,13 +79,28 @@ def own_time(name: str, fields: list[bytes]) -> float:
     return max(first, (int(fields[11]) + int(fields[12])) / TICK)  # the finer one is the first thread's only
 
 
-def shared_bytes(names: list[str]) -> int:
-    """Bytes of anonymous shared memory.
+def fair_bytes(name: str, private: int) -> int:
+    """Bytes of one process's own memory, with its share of the pages that a fork has left it in common with others."""
+    sizes: dict[bytes, int] = {}
+    try:
+        with open(f"/proc/{name}/smaps_rollup", "rb") as file:
+            for line in file:
+                key, _, value = line.partition(b":")
+                if value.endswith(b"kB\n"):
+                    sizes[key] = 1024 * int(value.split()[0])
+    except OSError:  # it has ended, or hides it
+        return private
+    return sizes.get(b"Pss_Anon", sizes.get(b"Pss", private)) + sizes.get(b"SwapPss", 0)
 
-    Its pages count in no process's private memory, and stay when no process has them mapped in: the sizes count.
+
+def shared_bytes(candidates: dict[str, int]) -> int:
+    """Bytes of anonymous shared memory in these processes.
+
+    Its pages count in no process's private memory, and stay when no process has them mapped in: the sizes count. A process that
+    hides its mappings is taken to have nothing but such memory.
     """
     sizes: dict[bytes, int] = {}
-    for name in names:
+    for name, most in candidates.items():
         own: dict[bytes, int] = {}
         try:
             with open(f"/proc/{name}/maps", "rb") as file:
@@ -80,7 +109,9 @@ def shared_bytes(names: list[str]) -> int:
                         places, _, _, _, inode, *_ = line.split()
                         start, _, end = places.partition(b"-")
                         own[inode] = own.get(inode, 0) + int(end, 16) - int(start, 16)
-        except OSError:
+        except PermissionError:
+            own = {name.encode() + b" hidden": most}
+        except OSError:  # it has ended
             continue
         for inode, size in own.items():
             sizes[inode] = max(size, sizes.get(inode, 0))

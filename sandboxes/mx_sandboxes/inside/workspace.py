@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import socket
 import stat
+import struct
 import time
 from typing import Any
 
@@ -13,11 +16,15 @@ WORK = "/work"
 WRITABLE = (WORK, "/tmp", "/dev/shm", "/dev/mqueue")
 
 
-def isolate(workspace_bytes: int) -> None:
-    """Enter fresh mount, ipc and uts namespaces (the pid namespace is fresh already) with empty writable folders."""
-    kernel.call("unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
+def isolate(workspace_bytes: int, inodes: int) -> None:
+    """Enter fresh mount, ipc, uts and network namespaces (the pid namespace is fresh already) with empty writable folders."""
+    kernel.call(
+        "unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:  # the loopback is down at first
+        fcntl.ioctl(control, kernel.SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", kernel.IFF_UP))
     kernel.call("mount", b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE, None)
-    options = b"mode=0700,size=%d,nr_inodes=%d" % (workspace_bytes, inodes(workspace_bytes))
+    options = b"mode=0700,size=%d,nr_inodes=%d" % (workspace_bytes, inodes)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
     for place, more in ((b"/work", 0), (b"/tmp", 0), (b"/dev/shm", kernel.MS_NOEXEC)):
         kernel.call("mount", b"tmpfs", place, b"tmpfs", flags | more, options)
@@ -28,9 +35,19 @@ def isolate(workspace_bytes: int) -> None:
         kernel.call("mount", b"proc", b"/proc", b"proc", flags, None)
 
 
-def inodes(workspace_bytes: int) -> int:
-    """How many files and folders a writable folder of that size holds."""
-    return max(64, workspace_bytes >> 12)
+def full() -> set[str]:
+    """The limits that keep a writable folder from taking more."""
+    hit = set()
+    for place in WRITABLE[:3]:
+        try:
+            state = os.statvfs(place)
+        except OSError:
+            continue
+        if state.f_blocks and not state.f_bfree:
+            hit.add("disk")
+        if state.f_files and not state.f_ffree:
+            hit.add("inodes")
+    return hit
 
 
 class acting_as:  # noqa: N801  reads as a statement
@@ -88,14 +105,33 @@ def read_file(name: str, limit: int) -> bytes | None:
 
 
 def read_files(names: list[str], limit: int, total: int) -> list[tuple[str, bytes]]:
-    """Those of the named files that may come out, together no more than the workspace can hold: sparse files would be."""
+    """Those of the named files that may come out, together no more than the workspace can hold: sparse files would be.
+
+    A name with a slash at its end stands for all files of that folder.
+    """
     files = []
-    for name in names:
+    wanted = [file for name in names for file in (in_folder(name) if name.endswith("/") else [name])]
+    for name in wanted:
         data = read_file(name, min(limit, total))
         if data is not None:
             files.append((name, data))
             total -= len(data)
     return files
+
+
+MOST_FILES = 5_000
+"""Files of one folder that are read."""
+
+
+def in_folder(folder: str) -> list[str]:
+    """Names of the files in a workspace folder, at any depth, in order."""
+    names: list[str] = []
+    for place, folders, files in os.walk(os.path.join(WORK, folder)):
+        folders.sort()
+        names += [os.path.relpath(os.path.join(place, name), WORK) for name in files]
+        if len(names) > MOST_FILES:
+            break
+    return sorted(name for name in names if name.isprintable())[:MOST_FILES]
 
 
 def wipe() -> None:

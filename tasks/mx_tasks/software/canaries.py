@@ -176,14 +176,14 @@ class _Editing:
             return
         made.name = self._new_name()
         owner = place.base[: -len(node.name)]
-        if place.base not in self.renamed and self.rng.random() < 0.5:
+        if place.base not in self.renamed and self._only_defined(node.name) and self.rng.random() < 0.5:
             self._rename(node, made.name)
             self.renamed[place.base] = owner + made.name
             made.name = node.name
         if ast.get_docstring(made) is not None:
             made.body = made.body[1:]  # it may hold lines that must not be indented
         self.canaries.add(owner + made.name)
-        indent = " " * node.col_offset
+        indent = self._lines[node.lineno - 1][: node.col_offset]  # which may be tabs
         body = "".join(f"{indent}{line}\n" for line in ast.unparse(made).split("\n"))
         self._after.setdefault(node.end_lineno or 0, []).append(f"\n{body}\n")
 
@@ -206,6 +206,10 @@ class _Editing:
         place = node.lineno - 1
         pattern = rf"\bdef(\s+){re.escape(node.name)}\b"
         self._lines[place] = re.sub(pattern, rf"def\g<1>{name}", self._lines[place], count=1)
+
+    def _only_defined(self, name: str) -> bool:
+        """Whether nothing in the file speaks of a test by its name: others may call it."""
+        return len(re.findall(rf"\b{re.escape(name)}\b", "".join(self._lines))) == 1
 
     def _new_name(self) -> str:
         """A name that looks like the others."""

@@ -16,7 +16,7 @@ from mx_sandboxes.abuse.case import QUICK
 @pytest.fixture(scope="session")
 def suite(backend: str) -> Iterator[Suite]:
     """The attacks' slot."""
-    with open_sandbox(backend, slots=1, limits=QUICK) as sandbox:
+    with open_sandbox(backend, slots=2, limits=QUICK) as sandbox:
         yield Suite(sandbox)
 
 

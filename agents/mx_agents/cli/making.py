@@ -1,0 +1,112 @@
+"""``mx tasks make``, ``mx tasks import`` and ``mx tasks export``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from mx_agents.cli.console import console, open_backend
+from mx_agents.terminal import visible
+from mx_sandboxes import Sandbox, SandboxError
+from mx_tasks import check_split
+from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.sources.making import cache_folder, make_pair, make_planted
+
+Report = Callable[[str], None]
+Work = Callable[[Sandbox, Report], Iterator[str]]
+
+
+def release_pair(name: str, old: str, new: str, out: Path | None, split: str, backend: str) -> int:
+    """Make a release pair's tasks; 0 when there are any, else 1."""
+    folder = out or cache_folder() / "tasks" / "release-pair" / f"{name}-{Path(new).name}"
+    chosen = check_split(split)
+
+    def work(sandbox: Sandbox, report: Report) -> Iterator[str]:
+        yield from make_pair(name, old, new, folder, sandbox, report, split=chosen)
+
+    return make_all([(f"{name} {old} to {new}", work)], folder, backend)
+
+
+def mutation(libraries: list[str], count: int, seed: int, out: Path | None, split: str, backend: str) -> int:
+    """Make mutation tasks of libraries; 0 when all gave some, else 1."""
+    chosen = check_split(split)
+
+    def of(library: str) -> tuple[str, Work]:
+        folder = out or cache_folder() / "tasks" / "mutation" / library / f"seed{seed}"
+
+        def work(sandbox: Sandbox, report: Report) -> Iterator[str]:
+            return make_planted(library, folder, sandbox, report, count=count, seed=seed, split=chosen)
+
+        return library, work
+
+    where = out or cache_folder() / "tasks" / "mutation"
+    return make_all([of(library) for library in libraries], where, backend, each=count)
+
+
+def make_all(jobs: list[tuple[str, Work]], folder: Path, backend: str, *, each: int | None = None) -> int:
+    """Do every job; one that cannot be done is one line, and the others go on. 0 when all could, else 1."""
+    screen = console()
+    failed = 0
+    with open_backend(backend) as sandbox:
+        screen.print(Text(f"making tasks in {folder} · {sandbox.backend}"))
+        for title, work in jobs:
+            failed += not _one(screen, title, work, sandbox, each)
+    return min(1, failed)
+
+
+def _one(screen: Console, title: str, work: Work, sandbox: Sandbox, each: int | None) -> bool:
+    made: list[str] = []
+    with _progress(screen, title, each) as (report, advance):
+        try:
+            for task_id in work(sandbox, report):
+                made.append(task_id)
+                advance()
+        except (SourceError, SandboxError) as error:
+            screen.print(Text.assemble(("✗ ", "red"), visible(str(error)).partition("\n")[0]), soft_wrap=True)
+            if not made:
+                return False
+    shown = ", ".join(made[:6]) + (f" and {len(made) - 6} more" if len(made) > 6 else "")
+    count = f"{len(made)} task{'s' if len(made) != 1 else ''}"
+    screen.print(
+        Text.assemble(("✓ ", "green") if made else ("✗ ", "red"), f"{title}: {count}: {shown}"),
+        soft_wrap=True,
+    )
+    return bool(made)
+
+
+@contextmanager
+def _progress(
+    screen: Console, title: str, total: int | None
+) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
+    """A line that says what is going on, and one for each task that was refused."""
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+    if total is not None:
+        columns[2:2] = [BarColumn(), MofNCompleteColumn()]
+    with Progress(*columns, console=screen, transient=True) as progress:
+        row = progress.add_task(title, total=total)
+
+        def report(line: str) -> None:
+            text = visible(line)
+            if ": refused: " in line or line.startswith("left out"):
+                screen.print(Text.assemble(("· ", "yellow"), text), soft_wrap=True)
+            progress.update(row, description=text[:100].replace("[", r"\["))
+
+        yield report, lambda: progress.advance(row)
+
+
+def known_folders() -> list[Path]:
+    """Folders of tasks that were made before."""
+    root = cache_folder() / "tasks"
+    return sorted({path.parent.parent for path in root.glob("*/*/**/task.toml")}) if root.is_dir() else []

@@ -1,0 +1,26 @@
+"""Hardware tasks: a designer writes a multi-agent program, executors play its roles, proofs grade what it submits.
+
+=================  =====================================================================================
+Agents             ``designer_0``, then ``executor_0`` to ``executor_7`` (``executors=8``)
+Action             any text: a Python script from the designer, an answer from an executor
+Observation        ``{"messages": ({"role": ..., "content": ...}, ...)}``; empty when nothing is asked
+Rewards            designer: score less 0.02 a call, or -0.2 when nothing is handed in; executors: the score
+Episode ends       when the script submits, ends, crashes or reaches a limit
+Randomness         the seed chooses the task; nothing else is random
+=================  =====================================================================================
+
+The arguments are those of :class:`mx_envs.Options`.
+
+Version history: v0, first release.
+"""
+
+from __future__ import annotations
+
+from mx_envs.domain import HARDWARE
+
+ENV_ID = HARDWARE.env_id
+NAME = HARDWARE.module
+
+env = HARDWARE.env
+raw_env = HARDWARE.raw_env
+parallel_env = HARDWARE.parallel_env

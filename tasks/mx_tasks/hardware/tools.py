@@ -1,0 +1,31 @@
+"""The tools that hardware tasks bring for their executors: ``simulate``, ``lint`` and ``synthesise``."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from mx_tasks.task import Tool
+
+DESIGN = {
+    "design": {
+        "type": "string",
+        "description": "the whole of design.v, if it is to be written first",
+        "default": "",
+    }
+}
+
+
+def _source(name: str) -> str:
+    return resources.files("mx_tasks.hardware").joinpath("workspace", f"{name}.py").read_text("utf-8")
+
+
+TOOLS = (
+    Tool(
+        "simulate",
+        "Compile design.v and run the public examples; shows the first difference.",
+        DESIGN,
+        _source("simulate"),
+    ),
+    Tool("lint", "Warnings about design.v.", DESIGN, _source("lint")),
+    Tool("synthesise", "Ports, area and depth of design.v after synthesis.", DESIGN, _source("synthesise")),
+)

@@ -1,0 +1,31 @@
+"""The tool ``lint``: what Verilator, or Icarus Verilog where there is none, has to say about design.v."""
+
+import os
+import re
+import shutil
+import subprocess
+
+
+def main(arguments):
+    if arguments.get("design"):
+        with open("design.v", "w") as stream:
+            stream.write(arguments["design"])
+    if not os.path.exists("design.v"):
+        return ["there is no design.v: write it, or pass the text as design"]
+    if shutil.which("verilator"):
+        argv = ["verilator", "--lint-only", "-Wall", "-Wno-DECLFILENAME", "-Wno-EOFNEWLINE", "design.v"]
+    else:
+        argv = ["iverilog", "-g2012", "-Wall", "-t", "null", "design.v"]
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=20
+    )
+    found = [
+        line.strip() for line in done.stdout.splitlines() if re.match(r"%(Error|Warning)|design\.v:", line)
+    ]
+    found = [line for line in found if "Exiting due to" not in line]
+    return (found[:10] + (["and %d more" % (len(found) - 10)] if len(found) > 10 else [])) or [
+        "nothing to complain of"
+    ]
+
+
+print("\n".join(main(arguments)))  # the tool's own

@@ -1,0 +1,181 @@
+"""Get a library's tests to run: what they miss is fetched where the release names it, and said where it does not."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mx_sandboxes import Limits, Sandbox
+from mx_tasks.software.sources.archives import Tree
+from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.sources.releases import fetch_wheels
+from mx_tasks.software.sources.suites import Run, Suite, run_suite, suite_of
+from mx_tasks.software.sources.trees import DEPS, Library, declared_words, metadata_files, requirements
+
+ROUNDS = 5
+LARGEST_COPY = 8 << 20
+PACKAGES = {
+    "yaml": "pyyaml",
+    "dateutil": "python-dateutil",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "dotenv": "python-dotenv",
+    "OpenSSL": "pyopenssl",
+    "pkg_resources": "setuptools",
+    "markdown_it": "markdown-it-py",
+    "google": "protobuf",
+    "typing_extensions": "typing-extensions",
+}
+"""Package names of modules whose own name differs."""
+
+Report = Callable[[str], None]
+"""Takes one line about what is going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A suite that runs on a library's tree, the Python version that it was run with, and what it does there."""
+
+    library: Library
+    suite: Suite
+    python: str
+    run: Run
+
+
+def python_version(sandbox: Sandbox) -> str:
+    """The sandbox's Python, such as ``3.13``."""
+    done = sandbox.run(["python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return done.stdout.decode().strip()
+
+
+def prepare(library: Library, sandbox: Sandbox, cache: Path, report: Report) -> Prepared:
+    """Run the library's tests on it, fetching pure-Python wheels of what the release says that they need.
+
+    Raises SourceError: no tests, none that pass, a module missing that the release does not name, the fix leaking, a hang.
+    """
+    python = python_version(sandbox)
+    refuse_loaded(library, sandbox)
+    suite = suite_of(library, metadata_files(library))
+    needed = requirements(library, extras=False)
+    if needed:
+        report(f"fetching what {library.name} needs: {', '.join(needed)}")
+        suite = replace(suite, deps=suite.deps | _wheels(needed, python, cache))
+    asked: set[str] = set()
+    run = run_suite(sandbox, library.source, suite)
+    for _ in range(ROUNDS):
+        missing = [name for name in run.missing if name not in asked and name not in library.modules]
+        named = [PACKAGES.get(name, name) for name in missing if _declared(name, library)]
+        asked |= set(missing)
+        if not named:
+            break
+        report(f"fetching what its tests need: {', '.join(named)}")
+        suite = replace(suite, deps=suite.deps | _fetched_one_by_one(named, python, cache, report))
+        run = run_suite(sandbox, library.source, suite)
+    check_runs(library, run)
+    return Prepared(library, suite, python, run)
+
+
+def check_runs(library: Library, run: Run) -> None:
+    """Raise SourceError when no test passes, with the most likely reason."""
+    if run.passed:
+        return
+    title = f"{library.name} {library.version}"
+    if run.missing:
+        raise SourceError(
+            f"{title}: its tests need {', '.join(run.missing)}, which cannot be fetched as pure-Python wheels that it names"
+        )
+    if run.needs_network:
+        raise SourceError(f"{title}: its tests need the network")
+    if not run.outcomes and not run.errors:
+        raise SourceError(f"{title}: pytest finds no tests in its source distribution")
+    said = next(iter([*run.messages.values(), *(text for _, text in run.errors)]), "").strip().splitlines()
+    raise SourceError(f"{title}: none of its tests passes here: {said[-1][:160] if said else 'no message'}")
+
+
+def refuse_loaded(library: Library, sandbox: Sandbox) -> None:
+    """Raise SourceError when pytest itself uses the library: its tests would see the sandbox's own copy."""
+    done = sandbox.run(["python", "-c", _LOADED, *library.modules])
+    found = done.stdout.decode(errors="replace").split()
+    if found:
+        raise SourceError(
+            f"{library.name} is what the sandbox's pytest is made of ({', '.join(found)}): its tests would judge that copy"
+        )
+
+
+_LOADED = """
+import sys
+names = sys.argv[1:]
+import _pytest.config
+_pytest.config.get_config().pluginmanager
+import pytest
+print(*(name for name in names if name in sys.modules and name not in sys.builtin_module_names))
+"""
+
+
+def shared_copies(library: Library, sandbox: Sandbox) -> Tree:
+    """What the sandbox has of the library itself, by file name without folders: fixes could be read there."""
+    done = sandbox.run(
+        ["python", "-c", _FIND, *library.modules],
+        limits=Limits(wall_s=60, cpu_s=60, output_bytes=LARGEST_COPY),
+    )
+    try:
+        found: dict[str, str] = json.loads(done.stdout)
+    except ValueError:
+        raise SourceError(
+            f"{library.name}: the sandbox holds a copy of it that is too large to look through"
+        ) from None
+    return {name: text.encode() for name, text in found.items()}
+
+
+_FIND = """
+import json, os, sys
+names = sys.argv[1:]
+found = {}
+def take(path):
+    with open(path, errors="replace") as stream:
+        name = os.path.basename(path)
+        found[name] = found.get(name, "") + stream.read() + "\\n"
+for place in sorted({place for place in sys.path if place.startswith("/usr")} | {"/usr/lib/python3/dist-packages"}):
+    for folder in (place, place + "/pip/_vendor", place + "/setuptools/_vendor", place + "/pkg_resources/_vendor"):
+        for name in names:
+            path = folder + "/" + name
+            if os.path.isfile(path + ".py"):
+                take(path + ".py")
+            for here, _, files in os.walk(path):
+                for file in files:
+                    if file.endswith(".py"):
+                        take(os.path.join(here, file))
+print(json.dumps(found))
+"""
+
+
+def leaks(copies: Tree, file: str, lines: Iterable[str]) -> bool:
+    """Whether a copy of that file has all of those lines of a fix, blank ones aside."""
+    copy = copies.get(file.rpartition("/")[2], b"").decode(errors="replace")
+    known = {line.strip() for line in copy.splitlines()}
+    wanted = [line.strip() for line in lines if line.strip()]
+    return bool(known) and bool(wanted) and all(line in known for line in wanted)
+
+
+def _declared(module: str, library: Library) -> bool:
+    return PACKAGES.get(module, module).replace("_", "-").lower() in declared_words(library)
+
+
+def _wheels(needed: list[str], python: str, cache: Path) -> Tree:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        return {f"{DEPS}/{name}": data for name, data in fetch_wheels(needed, python, Path(folder)).items()}
+
+
+def _fetched_one_by_one(names: list[str], python: str, cache: Path, report: Report) -> Tree:
+    """Wheels of those that have pure ones; tests that need the others stay out of the task."""
+    found: Tree = {}
+    for name in names:
+        try:
+            found |= _wheels([name], python, cache)
+        except SourceError as error:
+            report(f"left out: {error}")
+    return found

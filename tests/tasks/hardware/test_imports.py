@@ -1,0 +1,241 @@
+"""Published problems: their references score 1, what cannot be graded is refused with the reason, names and folders are understood."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mx_sandboxes import Sandbox
+from mx_tasks import Submission, TaskNotFoundError, load_task_set
+from mx_tasks.hardware.adoption import Adopted, Record, adopt
+from mx_tasks.hardware.cvdp import read_cvdp
+from mx_tasks.hardware.imports import ImportedTasks
+from mx_tasks.hardware.rtllm import read_rtllm
+from mx_tasks.registry import TaskSetError
+
+pytestmark = pytest.mark.eda
+
+BLOCKS = (Path(__file__).parent / "styles.v").read_text("utf-8").split("//==== ")[1:]
+BENCH = """`timescale 1ns/1ns
+module testbench; reg [7:0] a, b; reg cin; wire [7:0] sum; wire cout; integer i, error, f; reg [7:0] given [0:3];
+adder_8bit uut(.a(a), .b(b), .cin(cin), .sum(sum), .cout(cout));
+initial begin error = 0; $readmemh("data.dat", given);
+for (i = 0; i < 100; i = i + 1) begin a = i < 4 ? given[i] : $random; b = $random; cin = $random; #10;
+error = {cout, sum} !== a + b + cin ? error + 1 : error; end
+if (error == 0) $display("===========Your Design Passed==========="); else $display("===========Test completed with %d /100 failures===========", error);
+$finish; end endmodule
+"""
+
+
+def test_every_sample_but_the_one_that_is_broken_grades_its_reference_1(
+    samples: ImportedTasks, hdl: Sandbox
+) -> None:
+    assert samples.size("test") == 19
+    assert list(samples.refused) == ["Prob099_m2014_q6c"]
+    assert "Y2" in samples.refused["Prob099_m2014_q6c"]
+    for index in range(19):
+        task = samples.task("test", index)
+        assert samples.grade(task, samples.gold(task), hdl).score == 1.0
+        assert samples.grade(task, Submission(), hdl).score == 0.0
+
+
+def test_a_refused_problem_says_why_when_it_is_asked_for(samples: ImportedTasks) -> None:
+    with pytest.raises(TaskNotFoundError, match="testbench does not compile"):
+        samples.find("Prob099_m2014_q6c")
+    with pytest.raises(TaskNotFoundError, match="did you mean 'Prob108_rule90'"):
+        samples.find("Prob108_rule91")
+
+
+ANSWERS = {
+    "Prob137_fsm_serial": (
+        "module TopModule(input clk, input reset, input in, output done); reg [3:0] n; reg bad, d; "
+        "always @(posedge clk) if (reset) begin n <= 0; bad <= 0; d <= 0; end else begin d <= 0; "
+        "if (bad) bad <= ~in; else if (n == 0) n <= in ? 0 : 1; else if (n < 9) n <= n + 1; "
+        "else begin n <= 0; d <= in; bad <= ~in; end end assign done = d; endmodule"
+    ),
+    "Prob104_mt2015_muxdff": (
+        "module TopModule(input clk, L, q_in, r_in, output reg Q); initial Q = 0; wire d = L & r_in | ~L & q_in; "
+        "always @(posedge clk) Q <= d; endmodule"
+    ),
+    "Prob078_dualedge": (
+        "module TopModule(input clk, d, output q); reg a, b; always @(posedge clk) a <= d ^ b; "
+        "always @(negedge clk) b <= d ^ a; assign q = a ^ b; endmodule"
+    ),
+    "Prob125_kmap3": "module TopModule(input a, b, c, d, output out); assign out = a | (~b & c); endmodule",
+    "Prob056_ece241_2013_q7": (
+        "module TopModule(input clk, j, k, output reg Q); always @(posedge clk) case ({j, k}) 2'b00: Q <= Q; 2'b01: Q <= 0; "
+        "2'b10: Q <= 1; 2'b11: Q <= ~Q; endcase endmodule"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_honest_answer_of_another_structure_passes(
+    samples: ImportedTasks, hdl: Sandbox, name: str
+) -> None:
+    grade = samples.grade(samples.find(name), Submission(ANSWERS[name]), hdl)
+    assert grade.passed, grade.log
+    assert grade.score >= 0.9
+
+
+MUTATIONS = (
+    ("&", "|"),
+    ("|", "&"),
+    ("^", "&"),
+    ("==", "!="),
+    ("+1", "+2"),
+    ("posedge", "negedge"),
+    ("<= 0", "<= 1"),
+    ("~", ""),
+)
+
+
+def test_mutants_never_reach_the_score_of_all_tests(samples: ImportedTasks, hdl: Sandbox) -> None:
+    """Each is textually another design; one that is the same circuit all the same is proven, all others stay below 0.70."""
+    asked = []
+    for index in range(19):
+        task = samples.task("test", index)
+        text = samples.gold(task).answer
+        asked += [(task, text.replace(old, new, 1)) for old, new in MUTATIONS if old in text]
+    with ThreadPoolExecutor(4) as pool:
+        grades = list(pool.map(lambda each: samples.verdict(each[0], Submission(each[1]), hdl), asked))
+    wrong = [grade for grade in grades if grade.proof != "proven"]
+    assert len(wrong) > 30
+    assert all(grade.score < 0.7 for grade in wrong), [grade.log for grade in wrong if grade.score >= 0.7]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+def test_references_in_many_styles_are_adopted(hdl: Sandbox, block: str) -> None:
+    name, _, text = block.partition("\n")
+    modules = re.findall(r"^module\s+(\w+)", text, re.MULTILINE)
+    top = modules[0] if "written after its use" in name else modules[-1]
+    found = adopt(Record(name, "", text, top, "TopModule", "", ""), hdl)
+    assert found.circuit is not None, found.reason
+
+
+def rtllm(folder: Path, **changes: str) -> Path:
+    place = folder / "RTLLM" / "Arithmetic" / "adder_8bit"
+    place.mkdir(parents=True)
+    files = {
+        "design_description.txt": "Please act as a professional verilog designer.\n\nModule name:\n    adder_8bit\nInput ports: ...",
+        "testbench.v": BENCH,
+        "verified_adder_8bit.v": (
+            "module verified_adder_8bit(input [7:0] a, b, input cin, output [7:0] sum, output cout);\n"
+            "full_adder_8 fa(a, b, cin, {cout, sum});\nendmodule\n"
+            "module full_adder_8(input [7:0] a, b, input c, output [8:0] s); assign s = a + b + c; endmodule\n"
+        ),
+        "data.dat": "01 02 ff 80\n",
+        "makefile": "all:\n",
+    }
+    for name, text in {**files, **changes}.items():
+        (place / name).write_text(text, "utf-8")
+    return folder / "RTLLM"
+
+
+def adopted(folder: Path, hdl: Sandbox) -> Adopted:
+    (record,) = read_rtllm(folder)
+    return adopt(record, hdl)
+
+
+def test_renamed_modules_and_data_files_of_rtllm_are_handled(tmp_path: Path, hdl: Sandbox) -> None:
+    tasks = load_task_set("hardware:rtllm", folder=rtllm(tmp_path), sandbox=hdl, cache=False)
+    task = tasks.task("test", 0)
+    assert "Call the top module `adder_8bit`" in task.prompt
+    assert "input a (8 bits)" in task.prompt
+    answer = "module adder_8bit(input [7:0] a, b, input cin, output [7:0] sum, output cout); assign {cout, sum} = a + b + cin; endmodule"
+    assert tasks.grade(task, Submission(answer), hdl).score == 1.0
+
+
+def test_a_reference_that_fails_its_testbench_is_refused(tmp_path: Path, hdl: Sandbox) -> None:
+    wrong = "module verified_adder_8bit(input [7:0] a, b, input cin, output [7:0] sum, output cout); assign {cout, sum} = a + b; endmodule"
+    found = adopted(rtllm(tmp_path, **{"verified_adder_8bit.v": wrong}), hdl)
+    assert found.circuit is None
+    assert "does not pass its own testbench" in found.reason
+    assert "failures" in found.reason
+
+
+def test_a_reference_that_is_no_circuit_is_refused(tmp_path: Path, hdl: Sandbox) -> None:
+    clock = "module verified_adder_8bit(input [7:0] a, b, input cin, output [7:0] sum, output reg cout); initial cout = 0; always #5 cout = ~cout; endmodule"
+    found = adopted(rtllm(tmp_path, **{"verified_adder_8bit.v": clock}), hdl)
+    assert found.circuit is None
+    assert found.reason
+
+
+def test_version_1_of_verilog_eval_is_read_with_its_descriptions(tmp_path: Path, hdl: Sandbox) -> None:
+    sample = next(
+        json.loads(line)
+        for line in (Path(__file__).parents[2] / "data" / "verilog_eval" / "problems.jsonl")
+        .read_text()
+        .splitlines()
+        if "Prob011" in line
+    )
+    test = sample["testbench"].replace("RefModule", "reference_module").replace("TopModule", "top_module")
+    reference = sample["reference"].replace("RefModule", "reference_module")
+    row = {
+        "task_id": "norgate",
+        "prompt": "module top_module (\n\tinput a,\n\tinput b,\n\toutput out\n);",
+        "canonical_solution": "\n\tassign out = ~(a | b);\nendmodule\n",
+        "test": reference + test,
+    }
+    (tmp_path / "VerilogEval_Human.jsonl").write_text(json.dumps(row))
+    (tmp_path / "VerilogDescription_Human.jsonl").write_text(
+        json.dumps({"task_id": "norgate", "detail_description": "Create a NOR gate."})
+    )
+    tasks = load_task_set("hardware:verilog-eval", folder=tmp_path, sandbox=hdl, cache=False)
+    task = tasks.task("test", 0)
+    assert "Create a NOR gate." in task.prompt
+    assert tasks.grade(task, tasks.gold(task), hdl).score == 1.0  # type: ignore[attr-defined]
+
+
+def test_folders_of_version_2_and_the_cache_give_the_same_tasks(
+    tmp_path: Path, hdl: Sandbox, samples: ImportedTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "verilog-eval" / "dataset_spec-to-rtl"
+    folder.mkdir(parents=True)
+    for line in (
+        (Path(__file__).parents[2] / "data" / "verilog_eval" / "problems.jsonl").read_text().splitlines()[:3]
+    ):
+        row = json.loads(line)
+        for ending, field in (("prompt.txt", "prompt"), ("ref.sv", "reference"), ("test.sv", "testbench")):
+            (folder / f"{row['id']}_{ending}").write_text(row[field])
+    first = load_task_set("hardware:verilog-eval", folder=folder.parent, sandbox=hdl)
+    again = load_task_set("hardware:verilog-eval", folder=folder, sandbox=hdl)
+    assert len(list((tmp_path / "cache" / "mx-envs" / "hardware").glob("*.json"))) == 3
+    assert first.fingerprint == again.fingerprint
+    for index in range(3):
+        assert first.task("test", index) == again.task("test", index) == samples.task("test", index)
+
+
+def test_cvdp_records_with_a_reference_are_graded_and_others_refused(tmp_path: Path, hdl: Sandbox) -> None:
+    design = "module inc(input clk, input rst_n, input [3:0] d, output reg [3:0] q);\nalways @(posedge clk or negedge rst_n) if (!rst_n) q <= 0; else q <= d + 1;\nendmodule\n"
+    rows = [
+        {
+            "id": f"cvdp_copilot_{n}",
+            "categories": ["cid003", "easy"],
+            "input": {"prompt": "Increment.", "context": {}},
+            "output": {"response": "", "context": {"rtl/inc.sv": text}},
+            "harness": {"files": {"src/.env": "TOPLEVEL = inc\n"}},
+        }
+        for n, text in (("with", design), ("without", ""))
+    ]
+    path = tmp_path / "cvdp.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert [record.reference_top for record in read_cvdp(path)] == ["inc", "none"]
+    tasks = load_task_set("hardware:cvdp", folder=path, sandbox=hdl, cache=False)
+    assert tasks.refused == {"cvdp_copilot_without": "it comes without a reference design"}  # type: ignore[attr-defined]
+    task = tasks.task("test", 0)
+    assert tasks.grade(task, Submission(design.replace("d + 1", "1 + d")), hdl).passed
+    assert tasks.grade(task, Submission(design.replace("d + 1", "d + 2")), hdl).score < 0.5
+
+
+@pytest.mark.parametrize("name", ["verilog-eval", "rtllm", "cvdp"])
+def test_a_copy_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TaskSetError, match="own copy"):
+        load_task_set(f"hardware:{name}", folder=tmp_path / "nowhere")
+    with pytest.raises(TaskSetError, match=r"no (VerilogEval|RTLLM|CVDP)"):
+        load_task_set(f"hardware:{name}", folder=tmp_path)

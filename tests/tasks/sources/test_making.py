@@ -1,0 +1,93 @@
+"""Release pairs and mutations of a library that nobody has seen, from archives on disk to validated tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mx_sandboxes import Sandbox
+from mx_tasks import Submission
+from mx_tasks.harbor import read_directory
+from mx_tasks.software.directories import DirectoryTasks
+from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.sources.making import Journal, make_pair, make_planted
+
+from .conftest import NEW, OLD, TESTS, library, write_sdist
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MX_CACHE", str(tmp_path / "cache"))
+
+
+def quiet(_: str) -> None:
+    """No progress."""
+
+
+def test_a_pair_becomes_the_whole_task_and_one_for_each_bug(box: Sandbox, tmp_path: Path) -> None:
+    old, new = (
+        write_sdist(tmp_path, version, library(code, version))
+        for version, code in (("1.0", OLD), ("1.1", NEW))
+    )
+    out = tmp_path / "out"
+    ids = make_pair("wordlib", old, new, out, box, quiet)
+    assert ids == ["wordlib-1.1", "wordlib-1.1-1", "wordlib-1.1-2"]
+    task_set = DirectoryTasks(out)
+    whole, first, second = (task_set.find(name) for name in ids)
+    assert not any("test" in name for name in whole.files)
+    assert "src/wordlib/__init__.py" in whole.files
+    assert "Keeps what fits." in whole.prompt
+    assert "shorten(text='abc', length=3)" in first.prompt
+    assert "chunks(" in second.prompt
+    for task in (whole, first, second):
+        assert task_set.grade(task, task_set.gold(task), box).score == 1.0
+        assert task_set.grade(task, Submission(files=task.files), box).score == 0.0
+    half = task_set.grade(
+        whole, Submission(files={"src/wordlib/__init__.py": first.files["src/wordlib/__init__.py"]}), box
+    )
+    assert 0 < half.score < 1
+    assert make_pair("wordlib", old, new, out, box, quiet) == ids
+
+
+@pytest.mark.parametrize(
+    ("code", "tests", "why"),
+    [
+        (NEW, None, "ships no tests"),
+        (OLD, TESTS, "is the same"),
+        (NEW, "import wordlib_does_not_exist\n", "need wordlib_does_not_exist"),
+        (
+            NEW,
+            "import socket\ndef test_it():\n    socket.getaddrinfo('example.com', 80)\n",
+            "need the network",
+        ),
+        (NEW, "import random\ndef test_it():\n    assert False\n", "none of its tests passes"),
+        (NEW, "import wordlib\n", "finds no tests"),
+        (NEW, "def test_it():\n    assert True\n", "no test fails before and passes after"),
+        ("x = 1 +", TESTS, "none of its tests passes"),
+    ],
+)
+def test_what_gives_no_task_says_why(
+    box: Sandbox, tmp_path: Path, code: str, tests: str | None, why: str
+) -> None:
+    old = write_sdist(tmp_path, "1.0", library(OLD, "1.0"))
+    new = write_sdist(tmp_path, "1.1", library(code, "1.1", tests))
+    with pytest.raises(SourceError, match=why) as caught:
+        make_pair("wordlib", old, new, tmp_path / "out", box, quiet)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("out/*/task.toml"))
+
+
+def test_planted_bugs_are_the_same_for_the_same_seed_and_go_on(box: Sandbox, tmp_path: Path) -> None:
+    source = write_sdist(tmp_path, "1.1", library(NEW, "1.1"))
+    first, again = tmp_path / "first", tmp_path / "again"
+    ids = list(make_planted(source, first, box, quiet, count=3))
+    assert len(ids) == len(set(ids)) == 3
+    assert list(make_planted(source, again, box, quiet, count=1)) == ids[:1]
+    assert list(make_planted(source, again, box, quiet, count=3)) == ids
+    for name in ids:
+        one, other = (read_directory(folder / name) for folder in (first, again))
+        assert one == other
+        assert one.ours["operator"]
+        assert b"def test" not in one.instruction.encode()
+    assert sum(map(bool, Journal(first, prefix=f"mutation {source} 0 test ").values())) == 3

@@ -39,6 +39,11 @@ _factories: dict[str, Factory | str] = {
     "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",
     "trading:no-edge": "mx_tasks.trading.ladder:no_edge",
     "trading:regime": "mx_tasks.trading.ladder:regime",
+    "trading:strategy-hidden-regime": "mx_tasks.trading.strategies:hidden_regime",
+    "trading:strategy-mean-reversion": "mx_tasks.trading.strategies:mean_reversion",
+    "trading:strategy-no-edge": "mx_tasks.trading.strategies:no_edge",
+    "trading:strategy-real": "mx_tasks.trading.strategies:real",
+    "trading:strategy-regime": "mx_tasks.trading.strategies:regime",
 }
 
 _families: dict[str, str] = {

@@ -91,3 +91,18 @@ def test_public_checks_and_ids(hdl: Sandbox) -> None:
     assert load_task_set("hardware:micro").find(task.id) == task
     with pytest.raises(TaskNotFoundError, match="micro-0-train-0"):
         SET.find("micro-9-train-0")
+
+
+class NoSandbox:
+    """Stands where no job may be run."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the sandbox was used: {name}")
+
+
+@pytest.mark.parametrize("line", ["a b", "a +", "(a", "a)", "a (b)", "* & |", "a + + ", "a d c * b c", ")("])
+def test_a_broken_line_is_worth_nothing_at_once(line: str) -> None:
+    """A learner writes many of these, and a simulator is slow."""
+    micro = load_task_set("hardware:micro")
+    task = micro.task("train", 0)
+    assert micro.grade_parts(task, [(task.parts[0].name, line)], NoSandbox()) == [0.0]  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import of_bubblewrap
 from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -114,18 +115,27 @@ class Bubble:
 _births = itertools.count()
 
 
-def throwaway_uid() -> int | None:
-    """The user id for one more slot when this process is root; None otherwise (bubblewrap maps this user's own).
+def throwaway_uids() -> range:
+    """The user ids that slots take turns with when this process is root, none otherwise (bubblewrap maps this user's own).
 
-    The kernel counts some things by user, such as the memory of pipes: slots take turns with 16 ids, which no other process has.
+    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at most 16, and no
+    other process has one of them.
     """
     if os.geteuid() != 0:
-        return None
+        return range(0)
     rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     end = max(inside + count for inside, _, count in rows)
-    mine = os.getpid() % 4_000_000 * 16 + next(_births) % 16
-    wanted = 1_900_000_000 + mine
-    return wanted if wanted < end else max(1, end - 10_000 + mine % 9_000)
+    mine = os.getpid() % 4_000_000 * 16
+    first = 1_900_000_000 + mine
+    if first + 16 > end:
+        first = max(1, end - 10_000 + mine % 9_000)
+    return range(first, first + 16)
+
+
+def throwaway_uid() -> int | None:
+    """The user id for one more slot; None where slots are this user's."""
+    users = throwaway_uids()
+    return users[next(_births) % len(users)] if users else None
 
 
 def _python() -> str:
@@ -259,6 +269,7 @@ def open_bubblewrap(
             limits=limits,
             finish=lambda: None,
             kind=lambda _: None,
+            capabilities=of_bubblewrap(image),
             first=first,
         )
     except BaseException:

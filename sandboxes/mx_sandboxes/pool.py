@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from mx_sandboxes.capabilities import Capabilities
 from mx_sandboxes.jobs import Request, as_tuple
 from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
 from mx_sandboxes.session import SlotSession
@@ -271,11 +272,13 @@ class PooledSandbox:
         limits: Limits,
         finish: Callable[[], None],
         kind: Callable[[Limits], Hashable],
+        capabilities: Capabilities,
         first: Slot | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
         self._backend = backend
+        self._capabilities = capabilities
         self._slots = slots
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
@@ -288,6 +291,11 @@ class PooledSandbox:
     def backend(self) -> str:
         """The backend's name."""
         return self._backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this sandbox enforces, and how."""
+        return self._capabilities
 
     def run(
         self,

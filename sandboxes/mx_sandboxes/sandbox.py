@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from mx_sandboxes.capabilities import Capabilities
 
 Json = Any
 """A value that JSON can carry: None, bool, int, float, str, list, dict with str keys."""
@@ -162,6 +165,10 @@ class Sandbox(Protocol):
     @property
     def backend(self) -> str:
         """The backend's name: ``docker`` or ``bubblewrap``."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this sandbox enforces on this machine, and how; what it does not, and the command that fixes that."""
 
     def run(
         self,

@@ -42,7 +42,7 @@ from mx_agents.runs import (
     write_text,
 )
 from mx_sandboxes import Sandbox, Sandboxes
-from mx_tasks import Split, TaskSet, check_split, load_task_set
+from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
 
 AnyMethod = Method | Policy | Searching
@@ -199,10 +199,12 @@ class Bench:
         else:
             designer = load_policy(cell.method, role="designer", seed=seed)
         make_env = self._make_env(cell.tasks, check_split(self.config.split), sandbox, method)
-        return Job(cell, cell.task, seed, designer, self._executor(cell.executor, seed), make_env)
+        task_set = self.task_sets[cell.tasks]
+        executor = self._executor(cell.executor, seed, (task_set, task_set.find(cell.task)))
+        return Job(cell, cell.task, seed, designer, executor, make_env)
 
-    def _executor(self, spec: str, seed: int) -> Policy:
-        return self.shared_executors.get(spec) or load_policy(spec, seed=seed)
+    def _executor(self, spec: str, seed: int, about: tuple[TaskSet, Task] | None = None) -> Policy:
+        return self.shared_executors.get(spec) or load_policy(spec, seed=seed, about=about)
 
     def _make_env(
         self, tasks: str, split: Split, sandbox: Sandbox | Sandboxes, method: object = None

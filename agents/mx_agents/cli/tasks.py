@@ -14,7 +14,7 @@ from rich.text import Text
 from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.terminal import shortened, visible
-from mx_tasks import SPLITS, Task, check_split, load_task_set, task_set_names
+from mx_tasks import SPLITS, Task, TaskSetError, check_split, load_task_set, task_set_names
 
 LONGEST_FILE = 4_000
 
@@ -23,7 +23,13 @@ def list_sets() -> None:
     """Print the task sets with the sizes of their splits."""
     table = Table("Task set", *SPLITS, "About", title="Task sets", title_justify="left")
     for name in task_set_names():
-        task_set = load_task_set(name)
+        try:
+            task_set = load_task_set(name)
+        except TaskSetError as error:  # one that is read from the user's own copy, which is not there
+            table.add_row(
+                name, *("-" for _ in SPLITS), Text(str(error).removeprefix(f"{name} is "), style="dim")
+            )
+            continue
         sizes = [task_set.size(split) for split in SPLITS]
         about = (inspect.getdoc(inspect.getmodule(type(task_set))) or "").partition("\n")[0]
         table.add_row(

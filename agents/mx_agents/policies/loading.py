@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mx_agents.errors import UsageError, did_you_mean
+from mx_agents.policies.oracle import UnknowingOracle, oracle_for
 from mx_agents.policies.random_text import RandomPolicy
 from mx_agents.policies.scripted import ScriptedPolicy
 from mx_agents.policy import Policy
+from mx_tasks import Task, TaskSet
 
 Role = Literal["designer", "executor"]
 
 POLICY_KINDS = {
     "random": "random text",
     "scripted": "the imperfect demonstrator of the micro task families",
+    "scripted:oracle": "the reference solution",
+    "scripted:noop": "empty answers",
     "human": "you, at the terminal",
     "replay:FILE": "the answers of an episodes.jsonl",
     "openai:MODEL@URL": "an OpenAI-compatible endpoint, such as openai:qwen3@http://localhost:8000/v1",
@@ -28,7 +32,7 @@ POLICY_KINDS = {
 }
 """Every spelling that :func:`load_policy` takes, and what it means."""
 
-_CHEAP = ("random", "scripted")
+_CHEAP = ("random", "scripted", "scripted:oracle", "scripted:noop")
 
 
 def is_shared(spec: str) -> bool:
@@ -36,20 +40,24 @@ def is_shared(spec: str) -> bool:
     return spec not in _CHEAP
 
 
-def load_policy(spec: str, *, role: Role = "executor", seed: int = 0) -> Policy:
-    """The policy that a spec names (see POLICY_KINDS). Raises UsageError."""
+def load_policy(
+    spec: str, *, role: Role = "executor", seed: int = 0, about: tuple[TaskSet, Task] | None = None
+) -> Policy:
+    """The policy that a spec names (see POLICY_KINDS); ``about`` is the task, for those that know it. Raises UsageError."""
     kind, colon, rest = spec.partition(":")
     makers: dict[str, Callable[[], Policy]] = {
         "random": lambda: RandomPolicy(seed),
         "scripted": lambda: _demonstrator(role, seed),
         "human": _human,
+        "scripted:oracle": lambda: oracle_for(*about) if about is not None else UnknowingOracle(),
+        "scripted:noop": lambda: ScriptedPolicy([""], repeat=True),
     }
     loaders: dict[str, Callable[[], Policy]] = {
         "replay": lambda: _replay(rest, role),
         "openai": lambda: _openai(spec, rest, seed),
         "hf": lambda: _hugging_face(rest, seed),
     }
-    if not colon and spec in makers:
+    if spec in makers:
         return makers[spec]()
     if colon and kind in loaders:
         return loaders[kind]()

@@ -69,8 +69,11 @@ with open("mx_answer.v", "w") as _file:
     _file.write("\n".join(_blocks) if _blocks else answer)
 with open("mx_examples.v", "w") as _file:
     _file.write({bench!r})
-_made = subprocess.run(["iverilog", "-g2012", "-o", "mx_examples.vvp", "mx_examples.v", "mx_answer.v"],
-capture_output=True, text=True) assert _made.returncode == 0, "it does not compile: " + (_made.stdout + _made.stderr)[:400]
+_made = subprocess.run(
+    ["iverilog", "-g2012", "-o", "mx_examples.vvp", "mx_examples.v", "mx_answer.v"], capture_output=True, text=True
+)
+assert _made.returncode == 0, "it does not compile: " + (_made.stdout + _made.stderr)[:400]
 _ran = subprocess.run(["vvp", "-n", "mx_examples.vvp", "-none"], capture_output=True, text=True, timeout=10)
-assert {agree!r} in _ran.stdout.splitlines(), "; ".join(_ran.stdout.splitlines()[:6]) or "no example was reached"
+_said = _ran.stdout.splitlines()
+assert {agree!r} in _said, "; ".join(_said[:6]) or "no example was reached"
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +25,8 @@ IMAGE = "hdl"
 class ImportedTasks:
     """A published benchmark whose every task's reference passes here; ``refused`` tells why the other records are left out.
 
-    The copy is read from ``folder``; the first time, each testbench is run on its reference in ``sandbox``, and what that gives is
+    The copy is read from ``folder``, or from where the environment variable ``MX_VERILOG_EVAL`` (``MX_RTLLM``, ``MX_CVDP``) says;
+    the first time, each testbench is run on its reference in ``sandbox``, and what that gives is
     kept in the user's cache folder (not with ``cache=False``). All tasks are in the split ``test``.
     """
 
@@ -32,11 +34,17 @@ class ImportedTasks:
         self,
         name: str,
         read: Callable[[Path], list[Record]],
-        folder: str | Path,
+        folder: str | Path | None,
         sandbox: str | Sandbox = "auto",
         cache: bool = True,
     ) -> None:
-        place = Path(folder).expanduser()
+        variable = "MX_" + name.rpartition(":")[2].upper().replace("-", "_")
+        given = folder or os.environ.get(variable)
+        if given is None:
+            raise TaskSetError(
+                f"{name} is read from your own copy: set {variable} to its folder, or give folder="
+            )
+        place = Path(given).expanduser()
         if not place.exists():
             raise TaskSetError(f"{name} is read from your own copy: there is no {place}")
         self.name = name
@@ -138,16 +146,22 @@ def _fingerprint(adopted: Sequence[Adopted]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def verilog_eval(folder: str | Path, sandbox: str | Sandbox = "auto", cache: bool = True) -> ImportedTasks:
+def verilog_eval(
+    folder: str | Path | None = None, sandbox: str | Sandbox = "auto", cache: bool = True
+) -> ImportedTasks:
     """VerilogEval v1 or v2 from the user's copy. Raises TaskSetError."""
     return ImportedTasks("hardware:verilog-eval", read_verilog_eval, folder, sandbox, cache)
 
 
-def rtllm(folder: str | Path, sandbox: str | Sandbox = "auto", cache: bool = True) -> ImportedTasks:
+def rtllm(
+    folder: str | Path | None = None, sandbox: str | Sandbox = "auto", cache: bool = True
+) -> ImportedTasks:
     """RTLLM from the user's copy. Raises TaskSetError."""
     return ImportedTasks("hardware:rtllm", read_rtllm, folder, sandbox, cache)
 
 
-def cvdp(folder: str | Path, sandbox: str | Sandbox = "auto", cache: bool = True) -> ImportedTasks:
+def cvdp(
+    folder: str | Path | None = None, sandbox: str | Sandbox = "auto", cache: bool = True
+) -> ImportedTasks:
     """CVDP from the user's copy; only records that come with a reference. Raises TaskSetError."""
     return ImportedTasks("hardware:cvdp", read_cvdp, folder, sandbox, cache)

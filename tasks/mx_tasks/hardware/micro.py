@@ -13,6 +13,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mx_sandboxes import Sandbox
 from mx_tasks.hardware.answers import verilog_in
@@ -200,7 +201,18 @@ def _score(formula: Formula, answer: str, sandbox: Sandbox) -> float:
     try:
         return float([value(text, vector) for vector in vectors] == wanted)
     except ValueError:
-        return _elaborated_score(formula, text, sandbox)
+        return 0.0 if _broken(text) else _elaborated_score(formula, text, sandbox)
+
+
+def _broken(text: str) -> bool:
+    """Whether a look at its symbols shows that it is no expression: a learner writes many of these, a simulator is slow."""
+    try:
+        symbols = _symbols(text)
+    except ValueError:  # symbols beyond the plain subset
+        return False
+    ends = {*NAMES, ")"}
+    touching = any(left in ends and right in {*NAMES, "("} for left, right in pairwise(symbols))
+    return touching or symbols[-1] not in ends or symbols.count("(") != symbols.count(")")
 
 
 def _elaborated_score(formula: Formula, text: str, sandbox: Sandbox) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mx_agents.errors import unknown
-from mx_agents.micro.demonstrations import software, trading
+from mx_agents.micro.demonstrations import hardware, software, trading
 from mx_envs import Observation
 
 
@@ -31,7 +31,11 @@ class Demonstrator(Protocol):
         """A designer's script."""
 
 
-DEMONSTRATORS: dict[str, Demonstrator] = {"software:micro": software, "trading:micro": trading}
+DEMONSTRATORS: dict[str, Demonstrator] = {
+    "hardware:micro": hardware,
+    "software:micro": software,
+    "trading:micro": trading,
+}
 """By task set."""
 
 

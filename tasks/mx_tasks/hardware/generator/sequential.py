@@ -33,6 +33,7 @@ def counter(rng: random.Random) -> Spec:
     end, begin = (high, low) if up else (low, high)
     step = 1 if up else -1
     after = begin if wraps else end
+    start = begin if start == end and not wraps else start  # a counter that never moves is none
 
     def next_state(state: State, values: Values) -> State:
         if not values[enable]:

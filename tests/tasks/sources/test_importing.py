@@ -97,7 +97,8 @@ def test_quixbugs_repository(box: Sandbox, tmp_path: Path) -> None:
         "        self.value = value\n        self.successor = successor\n",
         "correct_python_programs/node.py": "class Node:\n    pass\n",
         "python_testcases/test_follow.py": "import pytest\nfrom node import Node\n\n"
-        "if pytest.use_correct:\n    from correct_python_programs.follow import follow\nelse:\n    from python_programs.follow import follow\n\n\n"
+        "if pytest.use_correct:\n    from correct_python_programs.follow import follow\n"
+        "else:\n    from python_programs.follow import follow\n\n\n"
         "def test_one():\n    last = Node(1)\n    assert follow(Node(2, last)) is last\n",
     }
     for name, text in files.items():

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
+from mx_envs.approval import Approver, Ruling, judged
 from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
 from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
@@ -40,7 +41,9 @@ _LIMIT_REACHED = {
     Reason.SANDBOX_DIED: StopReason.SANDBOX_DIED,
     Reason.CLOSED: StopReason.TRUNCATED,
 }
-_UNGRADED = frozenset({StopReason.PROTOCOL, StopReason.SANDBOX_DIED, StopReason.TRUNCATED})
+_UNGRADED = frozenset(
+    {StopReason.PROTOCOL, StopReason.SANDBOX_DIED, StopReason.TRUNCATED, StopReason.TERMINATED}
+)
 _SYNTAX = re.compile(r"^(SyntaxError|IndentationError|TabError)\b|null bytes", re.MULTILINE)
 _LINE = re.compile(r'design\.py", line (\d+)')
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
@@ -61,6 +64,8 @@ class Setting:
     executors: int = 8
     turn_rewards: bool = False
     rewards: RewardModel = field(default_factory=DefaultRewards)
+    approver: Approver | None = None
+    """Judges the executors' tool calls before the script hears of them."""
     env: str = "mx/Software-v0"
     fingerprint: str = ""
 
@@ -78,6 +83,8 @@ class _Batch:
     refused: int
     answers: dict[Question, str] = field(default_factory=dict)
     paid: dict[Question, tuple[tuple[str, ...], float | None]] = field(default_factory=dict)
+    given: dict[Question, str] = field(default_factory=dict)
+    rulings: dict[Question, tuple[Ruling, ...]] = field(default_factory=dict)
     asked_at: float = field(default_factory=perf_counter)
 
 
@@ -174,6 +181,18 @@ class Episode:
             self.pending.remove(question)
             batch.answers[question] = text
             batch.paid[question] = (asked, reward)
+            if self.setting.approver is not None:
+                given, rulings = judged(text, question.agent, self.setting.approver)
+                batch.given[question], batch.rulings[question] = given, rulings
+        ended = [
+            ruling
+            for rulings in batch.rulings.values()
+            for ruling in rulings
+            if ruling.decision == "terminate"
+        ]
+        if ended:
+            self._finish(StopReason.TERMINATED, error=f"{ended[0].tool}: {ended[0].reason or ended[0].by}")
+            return rewards
         if not self.pending:
             self._reply(session, batch)
         return rewards
@@ -216,7 +235,7 @@ class Episode:
         self._commit()
         try:
             for question in batch.questions:
-                session.send({"answer": batch.answers[question]})
+                session.send({"answer": batch.given.get(question, batch.answers[question])})
             for _ in range(batch.refused):
                 session.send({"answer": None})
         except SessionEndedError as ended:
@@ -242,6 +261,7 @@ class Episode:
                         parts=parts,
                         graded=question.graded,
                         turn_reward=reward,
+                        rulings=batch.rulings.get(question, ()),
                     )
                 )
 

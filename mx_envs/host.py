@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import logger
 from gymnasium.utils import seeding
 
+from mx_envs.approval import Approver
 from mx_envs.episode import Episode, Setting, executor_name
 from mx_envs.guide import designer_chat
 from mx_envs.observation import Observation
@@ -58,6 +59,8 @@ class SingleOptions(TypedDict, total=False):
     """Number of executors. Default 8."""
     turn_rewards: bool
     """Whether an executor is paid for each answer that can be graded by itself. Default False."""
+    approver: Approver | None
+    """Judges the executors' tool calls before they are made (see :mod:`mx_envs.approval`). Default None: all are."""
     rewards: RewardModel | None
     """What an episode pays at its end. Default :class:`~mx_envs.DefaultRewards`."""
     render_mode: str | None
@@ -84,6 +87,7 @@ class Host:
     grading: Sandbox | SandboxOf | None
     executors: int
     turn_rewards: bool
+    approver: Approver | None
     rewards: RewardModel
     render_mode: str | None
     designer_prompt: str | None
@@ -154,6 +158,7 @@ class Host:
                 grading=grading if self.grading is None else _of(self.grading, image),
                 executors=self.executors,
                 turn_rewards=self.turn_rewards,
+                approver=self.approver,
                 rewards=self.rewards,
                 env=self.env_id,
             )
@@ -243,6 +248,7 @@ def make_host(
     grading_sandbox: Sandbox | SandboxOf | None = None,
     executors: int = 8,
     turn_rewards: bool = False,
+    approver: Approver | None = None,
     rewards: RewardModel | None = None,
     render_mode: str | None = None,
     designer_prompt: str | None = None,
@@ -265,6 +271,7 @@ def make_host(
         grading=grading_sandbox,
         executors=executors,
         turn_rewards=turn_rewards,
+        approver=approver,
         rewards=rewards or DefaultRewards(),
         render_mode=render_mode,
         designer_prompt=designer_prompt,

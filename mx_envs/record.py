@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
+from mx_envs.approval import Ruling
 from mx_envs.observation import Message
 from mx_tasks import Grade, Split, Submission
 
@@ -28,6 +29,8 @@ class StopReason(Enum):
     BUDGET = "budget"
     """The script did not stop when its calls were used up."""
     SANDBOX_DIED = "sandbox died"
+    TERMINATED = "terminated"
+    """Whoever approves tool calls ended the episode; it is not graded."""
     TRUNCATED = "truncated"
     """The caller ended the episode, or its cycles were used up."""
     GRADING_FAILED = "grading failed"
@@ -44,7 +47,8 @@ class Turn:
 
     ``agent`` is the executor that answered (``executor_2``), ``name`` its role's name in the script, ``batch`` numbers the groups
     of questions that were asked together. ``parts`` are the parts of the task that the question asked for; ``turn_reward`` pays
-    this answer alone (None where it was not graded), ``team_reward`` the whole episode.
+    this answer alone (None where it was not graded), ``team_reward`` the whole episode. ``rulings`` are those on the tool calls in
+    ``answer`` where somebody approves them (see :mod:`mx_envs.approval`).
     """
 
     agent: str
@@ -57,6 +61,7 @@ class Turn:
     graded: bool = True
     turn_reward: float | None = None
     team_reward: float = 0.0
+    rulings: tuple[Ruling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from typing import Any, Self
 
 from mx_envs.inside.endpoint.desk import Call, Desk
 from mx_envs.inside.endpoint.workspace import TOOLS
-from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
+from mx_sandboxes import (
+    Capabilities,
+    Completed,
+    Limits,
+    Reason,
+    Sandbox,
+    SandboxError,
+    Session,
+    SessionEndedError,
+)
 from mx_sandboxes.sandbox import Job, Json
 
 PATIENCE_S = 3600.0
@@ -54,6 +63,11 @@ class ServedSandbox:
     def backend(self) -> str:
         """The inner sandbox's."""
         return self.inner.backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The inner sandbox's."""
+        return self.inner.capabilities
 
     def find(self, key: str) -> Desk | None:
         """The desk of an episode."""

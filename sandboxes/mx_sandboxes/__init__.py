@@ -1,7 +1,8 @@
 """Run a command or a session in isolation, put files in, get files out."""
 
+from mx_sandboxes.capabilities import Capabilities, Capability, How
 from mx_sandboxes.images import build_image, image_names, image_tag
-from mx_sandboxes.opening import Sandboxes, open_sandbox
+from mx_sandboxes.opening import Sandboxes, capabilities, open_sandbox
 from mx_sandboxes.sandbox import (
     Completed,
     Job,
@@ -14,9 +15,13 @@ from mx_sandboxes.sandbox import (
     Session,
     SessionEndedError,
 )
+from mx_sandboxes.trees import Tree
 
 __all__ = [
+    "Capabilities",
+    "Capability",
     "Completed",
+    "How",
     "Job",
     "Json",
     "Limits",
@@ -27,7 +32,9 @@ __all__ = [
     "Sandboxes",
     "Session",
     "SessionEndedError",
+    "Tree",
     "build_image",
+    "capabilities",
     "image_names",
     "image_tag",
     "open_sandbox",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import of_bubblewrap
 from mx_sandboxes.packages import PLACE, archive, check_tools
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -51,6 +52,11 @@ FOLDERS = (
 FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 TOP_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+CAPABILITIES = ("--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN", "--cap-add", "CAP_DAC_OVERRIDE")
+"""The job server's, in the jail's own user namespace: to mount, to start a loopback, to lay a workspace over a tree.
+
+A job has none."""
+OWN_FOLDERS = ("--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--dir", "/mx/trees")  # noqa: S108  inside the jail
 INSIDE_UID = 1000
 WRITTEN = {
     "/etc/passwd": b"root:x:0:0:root:/:/bin/false\nmx:x:1000:1000:mx:/work:/bin/sh\n",
@@ -114,18 +120,27 @@ class Bubble:
 _births = itertools.count()
 
 
-def throwaway_uid() -> int | None:
-    """The user id for one more slot when this process is root; None otherwise (bubblewrap maps this user's own).
+def throwaway_uids() -> range:
+    """The user ids that slots take turns with when this process is root, none otherwise (bubblewrap maps this user's own).
 
-    The kernel counts some things by user, such as the memory of pipes: slots take turns with 16 ids, which no other process has.
+    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at most 16, and no
+    other process has one of them.
     """
     if os.geteuid() != 0:
-        return None
+        return range(0)
     rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     end = max(inside + count for inside, _, count in rows)
-    mine = os.getpid() % 4_000_000 * 16 + next(_births) % 16
-    wanted = 1_900_000_000 + mine
-    return wanted if wanted < end else max(1, end - 10_000 + mine % 9_000)
+    mine = os.getpid() % 4_000_000 * 16
+    first = 1_900_000_000 + mine
+    if first + 16 > end:
+        first = max(1, end - 10_000 + mine % 9_000)
+    return range(first, first + 16)
+
+
+def throwaway_uid() -> int | None:
+    """The user id for one more slot; None where slots are this user's."""
+    users = throwaway_uids()
+    return users[next(_births) % len(users)] if users else None
 
 
 def _python() -> str:
@@ -145,7 +160,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
+    line += ["--cap-drop", "ALL", *CAPABILITIES]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
@@ -162,7 +177,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         line += ["--symlink", target, f"/dev/{name}"]
     python = _python()
-    line += ["--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--symlink", python, "/mx/bin/python"]  # noqa: S108
+    line += [*OWN_FOLDERS, "--symlink", python, "/mx/bin/python"]
     line += ["--remount-ro", "/"]
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 
@@ -259,6 +274,7 @@ def open_bubblewrap(
             limits=limits,
             finish=lambda: None,
             kind=lambda _: None,
+            capabilities=of_bubblewrap(image),
             first=first,
         )
     except BaseException:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mx_sandboxes import seccomp
+from mx_sandboxes.capabilities import Capabilities, of_docker
 from mx_sandboxes.images import LABEL, image_tag
 from mx_sandboxes.pool import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxError, SandboxUnavailableError
@@ -281,21 +282,57 @@ def remove_leftovers(client: docker.DockerClient) -> int:
     return removed
 
 
+def docker_capabilities(image: str, *, runtime: str | None, cpus: float | None) -> Capabilities:
+    """What slots of this image would enforce. Raises SandboxUnavailableError when the engine or the image is missing."""
+    client = connect()
+    try:
+        _check_image(client, image)
+        info = client.info()
+        check_runtime(info, runtime)
+        return of_docker(image, info, runtime=runtime, cpus=cpus)
+    finally:
+        client.close()
+
+
+def _check_image(client: docker.DockerClient, image: str) -> str:
+    """The image's tag. Raises SandboxUnavailableError."""
+    tag = find_image(client, image)
+    if tag is None:
+        raise SandboxUnavailableError(
+            f"the engine has no image {image_tag(image)}: build it with: mx sandbox build {image}"
+        )
+    return tag
+
+
+def check_runtime(info: dict[str, Any], runtime: str | None) -> None:
+    """Raise SandboxUnavailableError for a runtime that the engine does not have; one that does not list its own is believed."""
+    known = info.get("Runtimes") or {}
+    if runtime is not None and known and runtime not in known:
+        raise SandboxUnavailableError(
+            f"the engine has no runtime {runtime!r} (it has: {', '.join(sorted(known))}): install it, enter it in "
+            f"/etc/docker/daemon.json and restart the engine (gVisor: runsc install && systemctl restart docker)"
+        )
+
+
 def open_docker(
     *, image: str, slots: int, limits: Limits, runtime: str | None = None, cpus: float | None = None
 ) -> PooledSandbox:
     """A sandbox whose slots are containers. Raises SandboxUnavailableError when the engine or the image is missing."""
-    tag = image_tag(image)
     client = connect()
     try:
-        if find_image(client, image) is None:
-            raise SandboxUnavailableError(
-                f"the engine has no image {tag}: build it with: mx sandbox build {image}"
-            )
+        tag = _check_image(client, image)
+        info = client.info()
+        check_runtime(info, runtime)
         remove_leftovers(client)
         engine = Engine(client, tag, runtime=runtime, cpus=cpus)
         return PooledSandbox(
-            "docker", engine.birth, slots=slots, limits=limits, finish=client.close, kind=_size_of
+            "docker",
+            engine.birth,
+            slots=slots,
+            limits=limits,
+            finish=client.close,
+            kind=_size_of,
+            capabilities=of_docker(image, info, runtime=runtime, cpus=cpus),
         )
     except BaseException:
         client.close()

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from mx_sandboxes.bubblewrap import check_bubblewrap, open_bubblewrap
+from mx_sandboxes.capabilities import Capabilities, of_bubblewrap
 from mx_sandboxes.images import has_image, image_tag
 from mx_sandboxes.packages import check_packages, check_tools
 from mx_sandboxes.sandbox import Limits, Sandbox, SandboxUnavailableError
@@ -42,18 +43,41 @@ def open_sandbox(
     slots = 2 * (os.cpu_count() or 1) if slots is None else slots
     limits = limits or Limits()
     packages = check_packages(packages)
-    image_tag(image)  # an unknown image is a mistake on either backend
-    if backend not in ("auto", *BACKENDS):
-        close = difflib.get_close_matches(str(backend), ("auto", *BACKENDS), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"unknown sandbox backend {backend!r}{hint} (there are auto, {', '.join(BACKENDS)})")
-    if backend == "auto":
-        backend = choose(image)
+    backend = _check_backend(backend, image)
     if backend == "docker":
         from mx_sandboxes.docker import open_docker  # the SDK is imported only where an engine is used
 
         return open_docker(image=image, slots=slots, limits=limits, runtime=runtime, cpus=cpus)
     return open_bubblewrap(slots=slots, limits=limits, image=image, packages=packages)
+
+
+def capabilities(
+    backend: str = "auto", image: str = "python", *, runtime: str | None = None, cpus: float | None = None
+) -> Capabilities:
+    """What a backend enforces on this machine, and how, before anything is run; the arguments are those of :func:`open_sandbox`.
+
+    Raises SandboxUnavailableError where the backend does not work here, ValueError for an unknown backend or image.
+    """
+    backend = _check_backend(backend, image)
+    if backend == "docker":
+        from mx_sandboxes.docker import (
+            docker_capabilities,
+        )  # the SDK is imported only where an engine is used
+
+        return docker_capabilities(image, runtime=runtime, cpus=cpus)
+    check_tools(image)
+    check_bubblewrap()
+    return of_bubblewrap(image)
+
+
+def _check_backend(backend: str, image: str) -> str:
+    """The backend that is meant. Raises ValueError, SandboxUnavailableError."""
+    image_tag(image)  # an unknown image is a mistake on either backend
+    if backend not in ("auto", *BACKENDS):
+        close = difflib.get_close_matches(str(backend), ("auto", *BACKENDS), 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"unknown sandbox backend {backend!r}{hint} (there are auto, {', '.join(BACKENDS)})")
+    return choose(image) if backend == "auto" else backend
 
 
 @dataclass

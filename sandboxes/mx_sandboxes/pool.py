@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from mx_sandboxes.capabilities import Capabilities
 from mx_sandboxes.jobs import Request, as_tuple
 from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
 from mx_sandboxes.session import SlotSession
@@ -53,13 +54,14 @@ class Pool:
         self._spares: list[_Spare] = []
         self._workers: set[threading.Thread] = set()
         self._places = size
+        self._sessions: dict[Slot, int] = {}
         self._queue: deque[threading.Lock] = deque()
         self.closed = False
 
     def acquire(self, limits: Limits, *, fresh: bool = False) -> Slot:
         """A slot of one's own for these limits, one that has never served when ``fresh``; blocks while all are taken.
 
-        Raises SandboxError when none can be born or the pool is closed.
+        Raises SandboxError when none can be born, the pool is closed, or this thread's own sessions hold all slots.
         """
         self._take_place()
         try:
@@ -74,9 +76,15 @@ class Pool:
             self._all[slot] = limits
             self._idle.append(slot)
 
+    def lend(self, slot: Slot) -> None:
+        """Remember that a session of this thread has the slot until it is released."""
+        with self._lock:
+            self._sessions[slot] = threading.get_ident()
+
     def release(self, slot: Slot) -> None:
         """Give a slot back; one that is not trusted any more is replaced."""
         with self._lock:
+            self._sessions.pop(slot, None)
             keep = slot.trusted and not self.closed
             limits = self._all[slot] if keep else self._all.pop(slot, None)
             if keep:
@@ -234,6 +242,12 @@ class Pool:
             if self._places > 0:
                 self._places -= 1
                 return
+            mine = list(self._sessions.values()).count(threading.get_ident())
+            if mine >= self._size:
+                raise SandboxError(
+                    f"this thread would wait for itself: its open sessions hold all {self._size} slots of the sandbox; "
+                    f"close one first, or open the sandbox with slots={self._size + 1} or more"
+                )
             gate.acquire()
             self._queue.append(gate)
         try:
@@ -271,11 +285,13 @@ class PooledSandbox:
         limits: Limits,
         finish: Callable[[], None],
         kind: Callable[[Limits], Hashable],
+        capabilities: Capabilities,
         first: Slot | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
         self._backend = backend
+        self._capabilities = capabilities
         self._slots = slots
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
@@ -288,6 +304,11 @@ class PooledSandbox:
     def backend(self) -> str:
         """The backend's name."""
         return self._backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this sandbox enforces, and how."""
+        return self._capabilities
 
     def run(
         self,
@@ -374,7 +395,9 @@ class PooledSandbox:
         )
         slot = self._pool.acquire(request.limits)
         try:
-            return SlotSession(slot, request, self._pool.release)
+            session = SlotSession(slot, request, self._pool.release)
+            self._pool.lend(slot)
+            return session
         except BaseException:
             slot.trusted = False
             self._pool.release(slot)

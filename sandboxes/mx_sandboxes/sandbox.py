@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from mx_sandboxes.capabilities import Capabilities
 
 Json = Any
 """A value that JSON can carry: None, bool, int, float, str, list, dict with str keys."""
@@ -163,6 +166,10 @@ class Sandbox(Protocol):
     def backend(self) -> str:
         """The backend's name: ``docker`` or ``bubblewrap``."""
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this sandbox enforces on this machine, and how; what it does not, and the command that fixes that."""
+
     def run(
         self,
         argv: Sequence[str],
@@ -175,6 +182,8 @@ class Sandbox(Protocol):
         fresh: bool = False,
     ) -> Completed:
         """Run one program in a fresh workspace that holds ``files``; block until it is over.
+
+        ``files`` that many jobs start from are best a :class:`~mx_sandboxes.Tree`: a slot takes it in once.
 
         ``fresh`` runs it in a slot that has never served another job. A job whose slot dies under it is run once more, on a new
         slot, and its ``attempts`` say so.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mx_agents.cli import main, probes
-from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_agents.cli import main
+from mx_sandboxes import Completed, Limits, Reason, Sandbox, probes
 
 Mx = Callable[..., tuple[int, str, str]]
 
@@ -41,7 +41,7 @@ def mx(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
 def test_help_is_instant_and_imports_nothing_heavy() -> None:
     program = f"""
 import sys
-from mx_agents.cli import main, probes
+from mx_agents.cli import main
 from mx_sandboxes import Completed, Limits, Reason, Sandbox
 try:
     main(["--help"])

@@ -18,6 +18,7 @@ from mx_agents.errors import PolicyError
 from mx_agents.policies import load_policy
 from mx_agents.policies.openai import OpenAIPolicy
 from mx_envs import Observation
+from mx_envs.inside.mas_tools import calls_in
 
 Fault = Callable[["Handler"], None]
 
@@ -203,6 +204,22 @@ def test_a_question_over_the_models_context_is_an_empty_answer(
 def test_no_content_is_an_empty_answer(endpoint: Endpoint, policy: OpenAIPolicy) -> None:
     endpoint.faults["a"] = [status(200, completion(None))]
     assert policy.act(ask("a")) == [""]
+
+
+def test_native_tool_calls_become_the_one_text_form(endpoint: Endpoint, policy: OpenAIPolicy) -> None:
+    calls = [
+        {"id": "1", "type": "function", "function": {"name": "bash", "arguments": '{"command": "ls"}'}},
+        {"id": "2", "type": "function", "function": {"name": "view", "arguments": "{broken"}},
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    endpoint.faults["a"] = [status(200, json.dumps({"choices": [{"message": message}]}).encode())]
+    [answer] = policy.act(ask("a"))
+    first, second = calls_in(answer)
+    assert first == ("bash", {"command": "ls"})
+    assert "not a call" in str(second)
+    message["content"] = "I look."
+    endpoint.faults["a"] = [status(200, json.dumps({"choices": [{"message": message}]}).encode())]
+    assert policy.act(ask("a"))[0] == "I look.\n" + answer
 
 
 def test_tool_results_go_as_the_users_words(endpoint: Endpoint, policy: OpenAIPolicy) -> None:

@@ -62,11 +62,17 @@ def play(
         int, typer.Option(min=0, help="Chooses the task, and the luck of scripted policies.")
     ] = 0,
     sandbox: Sandbox = "auto",
+    approve: Annotated[
+        str | None,
+        typer.Option(
+            help="Who approves tool calls: RULES.yaml, human, or RULES.yaml,human for what it escalates."
+        ),
+    ] = None,
 ) -> None:
     """Play one episode in the terminal, and watch it."""
     from mx_agents.cli.play import run
 
-    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox))
+    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox, approve))
 
 
 @app.command()

@@ -9,20 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mx_agents.cli.console import console
-from mx_agents.cli.probes import PROBES, not_enforced
-from mx_sandboxes import SandboxError, open_sandbox
+from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, open_sandbox
+from mx_sandboxes.probes import PROBES, not_enforced
 
 OLDEST_PYTHON = (3, 11)
 EXTRAS = {"train": ("torch", "transformers", "peft", "safetensors"), "sb3": ("stable_baselines3",)}
 BACKENDS = ("docker", "bubblewrap")
-JOBS = 40
+MEASURED_S = 1.0
 AT_ONCE = 4
 
 
@@ -34,6 +33,7 @@ class Finding:
     works: bool
     detail: str
     fix: str = ""
+    capabilities: Capabilities | None = None
 
 
 def run(*, quick: bool) -> int:
@@ -44,6 +44,7 @@ def run(*, quick: bool) -> int:
         backends = [_backend(name, quick=quick) for name in BACKENDS]
     _print(screen, "This machine", findings)
     _print(screen, "Sandboxes", backends)
+    _print_capabilities(screen, [found.capabilities for found in backends if found.capabilities is not None])
     works = next((finding.name for finding in backends if finding.works), None)
     if works is None:
         screen.print("[bold red]No sandbox works here[/], so no episode can run. One of the two is enough.")
@@ -87,17 +88,48 @@ def _backend(name: str, *, quick: bool) -> Finding:
         said, _, fix = str(error).rpartition(": ")
         return Finding(name, False, said.strip(), fix.strip())
     details.append(f"not enforced: {', '.join(gaps)}" if gaps else f"all {len(PROBES)} limits tried hold")
-    return Finding(name, True, " · ".join(details))
+    return Finding(name, True, " · ".join(details), capabilities=sandbox.capabilities)
 
 
-def _jobs_per_second(sandbox: Any) -> float:
+def _jobs_per_second(sandbox: Sandbox) -> float:
+    """Python jobs that end within about a second, with several at once."""
+    sandbox.warm()
+    begin = time.perf_counter()
+    end = begin + MEASURED_S
+
+    def work(_: int) -> int:
+        done = 0
+        while time.perf_counter() < end:
+            done += sandbox.run(["python", "-c", "pass"]).ok
+        return done
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(
-            pool.map(lambda _: sandbox.run(["python", "-c", "pass"]), range(AT_ONCE))
-        )  # slots are made when first used
-        begin = time.perf_counter()
-        list(pool.map(lambda _: sandbox.run(["python", "-c", "pass"]), range(JOBS)))
-    return JOBS / (time.perf_counter() - begin)
+        jobs = sum(pool.map(work, range(AT_ONCE)))
+    return jobs / (time.perf_counter() - begin)
+
+
+def _print_capabilities(screen: Console, columns: list[Capabilities]) -> None:
+    """Who enforces what, side by side, and what would change where nobody does."""
+    if not columns:
+        return
+    names = list(dict.fromkeys(item.name for column in columns for item in column))
+    table = Table("Enforced by", *(column.backend for column in columns), box=None, padding=(0, 2, 0, 0))
+    styles = {How.NOTHING: "red", How.KEEPER: "yellow", How.HOST: "yellow"}
+    for name in names:
+        cells = []
+        for column in columns:
+            how = next((item.how for item in column if item.name == name), None)
+            cells.append(Text(how.value, style=styles.get(how, "green")) if how is not None else Text("-"))
+        table.add_row(name, *cells)
+    screen.print(table)
+    gaps: dict[tuple[str, str, str], list[str]] = {}
+    for column in columns:
+        for gap in column.gaps:
+            gaps.setdefault((gap.name, gap.detail, gap.fix), []).append(column.backend)
+    for (name, detail, fix), backends in gaps.items():
+        words = Text(f"{' and '.join(backends)}, {name}: {detail}. fix: ")
+        screen.print(words.append(fix, style="cyan"))
+    screen.print()
 
 
 def _print(screen: Console, title: str, findings: list[Finding]) -> None:

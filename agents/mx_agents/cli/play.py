@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from mx_agents.approval import load_approver
 from mx_agents.cli.console import console, open_backend
 from mx_agents.cli.tasks import task_panel
 from mx_agents.errors import UsageError
@@ -32,7 +33,14 @@ CHOICES = 1_000
 
 
 def run(
-    set_name: str, designer: str, executor: str, task_id: str | None, split: str, seed: int, backend: str
+    set_name: str,
+    designer: str,
+    executor: str,
+    task_id: str | None,
+    split: str,
+    seed: int,
+    backend: str,
+    approve: str | None = None,
 ) -> int:
     """Play one episode and show it; the exit code."""
     from mx_envs import domain_of
@@ -41,9 +49,12 @@ def run(
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
     executing = load_policy(executor, role="executor", seed=seed, about=(task_set, task))
     designing = _designer(designer, task, seed)
+    approver = load_approver(approve) if approve else None
     screen = console()
     with open_backend(backend, slots=3, image=task.image) as sandbox:
-        env = domain_of(task_set).raw_env(tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True)
+        env = domain_of(task_set).raw_env(
+            tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True, approver=approver
+        )
         try:
             env.reset(seed=seed, options={"task": task.id})
             _Show(

@@ -18,24 +18,26 @@ from rich.text import Text
 from mx_agents.cli.console import console
 from mx_agents.errors import UsageError
 from mx_sandboxes import SandboxUnavailableError
-from mx_sandboxes.abuse import FAMILIES, Outcome, Verdict, run_suite, select
+from mx_sandboxes.abuse import FAMILIES, Outcome, Verdict, host, run_suite, select
 from mx_sandboxes.opening import BACKENDS
 
 MARKS = {
     Outcome.STOPPED: ("✓", "green"),
-    Outcome.GOT_THROUGH: ("✗", "bold red"),
     Outcome.NOT_ENFORCEABLE: ("!", "yellow"),
+    Outcome.GOT_THROUGH: ("✗", "bold red"),
 }
+"""From the best to the worst."""
 
 
 @dataclass
 class Result:
-    """What came of one backend; ``missing`` says why it does not work here."""
+    """What came of one backend; ``missing`` says why it does not work here, ``left`` what it has left on the host."""
 
     backend: str
     verdicts: list[Verdict] = field(default_factory=list)
     seconds: float = 0.0
     missing: str = ""
+    left: list[str] = field(default_factory=list)
 
 
 def run(backend: str | None, families: list[str] | None, image: str, *, details: bool, as_json: bool) -> int:
@@ -53,7 +55,10 @@ def run(backend: str | None, families: list[str] | None, image: str, *, details:
         screen = console()
         for result in results:
             show(screen, result, details=details)
-    bad = any(verdict.outcome is Outcome.GOT_THROUGH for result in results for verdict in result.verdicts)
+    bad = any(
+        result.left or any(verdict.outcome is Outcome.GOT_THROUGH for verdict in result.verdicts)
+        for result in results
+    )
     return int(bad or all(result.missing for result in results))
 
 
@@ -82,6 +87,7 @@ def _play(
     required: bool,
 ) -> Result:
     result, start = Result(backend), time.monotonic()
+    before = host.snapshot()
     bar = progress.add_task(backend, total=count)
     try:
         for verdict in run_suite(backend, image, families=families):
@@ -93,6 +99,7 @@ def _play(
         result.missing = str(error)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    result.left = host.left_behind(before)
     result.seconds = time.monotonic() - start
     return result
 
@@ -111,10 +118,13 @@ def show(screen: Console, result: Result, *, details: bool) -> None:
         verdicts = [verdict for verdict in result.verdicts if verdict.family == family]
         if verdicts:
             _add_family(table, family, verdicts, details=details)
+    mark = Text("✗", style="red") if result.left else Text("✓", style="green")
+    words = "something is left" if result.left else "as it was before"
+    table.add_row(mark, Text("the host", style="bold"), words, Text("\n".join(result.left)))
     screen.print(table)
     counts = Counter(verdict.outcome for verdict in result.verdicts)
     words = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
-    bad = counts[Outcome.GOT_THROUGH] > 0
+    bad = counts[Outcome.GOT_THROUGH] > 0 or bool(result.left)
     screen.print(
         Text(
             f"{result.backend}: {words} in {result.seconds:.0f} s\n",
@@ -125,7 +135,8 @@ def show(screen: Console, result: Result, *, details: bool) -> None:
 
 def _add_family(table: Table, family: str, verdicts: list[Verdict], *, details: bool) -> None:
     stopped = sum(verdict.outcome is Outcome.STOPPED for verdict in verdicts)
-    mark = Text("✓", style="green") if stopped == len(verdicts) else Text("✗", style="red")
+    worst = max((verdict.outcome for verdict in verdicts), key=list(MARKS).index)
+    mark = Text(MARKS[worst][0], style=MARKS[worst][1])
     table.add_row(mark, Text(family, style="bold"), f"{stopped} of {len(verdicts)} stopped", "")
     for verdict in verdicts:
         if details or verdict.outcome is not Outcome.STOPPED:
@@ -147,6 +158,7 @@ def as_data(result: Result) -> dict[str, Any]:
         "available": not result.missing,
         "why_not": result.missing,
         "seconds": round(result.seconds, 3),
+        "left_on_the_host": result.left,
         "attacks": [
             {
                 "family": verdict.family,

@@ -7,6 +7,7 @@ Every question gets exactly one answer: a request is sent again only after it fa
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import threading
@@ -139,7 +140,10 @@ class OpenAIPolicy:
     def _read(self, response: httpx.Response) -> str | _Failure:
         try:
             answer = response.json()
-            content = answer["choices"][0]["message"]["content"]
+            message = answer["choices"][0]["message"]
+            content = message.get("content") if message.get("tool_calls") else message["content"]
+            calls = [each["function"] for each in message.get("tool_calls") or ()]
+            blocks = [_call_block(call["name"], call.get("arguments")) for call in calls]
             counted = answer.get("usage") or {}
             prompt_tokens = int(counted.get("prompt_tokens") or 0)
             completion_tokens = int(counted.get("completion_tokens") or 0)
@@ -149,7 +153,7 @@ class OpenAIPolicy:
             return _Failure(f"the completion's content is no text: {content!r:.200}")
         self.usage.prompt_tokens += prompt_tokens
         self.usage.completion_tokens += completion_tokens
-        return content or ""
+        return "\n".join(part for part in (content, *blocks) if part)
 
     def _backoff(self, attempt: int) -> float:
         wait = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
@@ -201,6 +205,16 @@ def _as_messages(observation: Observation) -> list[dict[str, str]]:
         {"role": "user" if message["role"] == "tool" else message["role"], "content": message["content"]}
         for message in observation["messages"]
     ]
+
+
+def _call_block(name: Any, arguments: Any) -> str:
+    """A native tool call in the one text form that executors' calls have; arguments that are no JSON stay a text."""
+    try:
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:
+        read = arguments
+    call = {"name": str(name), "arguments": {} if read is None else read}
+    return f"```tool\n{json.dumps(call, ensure_ascii=False)}\n```"
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -69,7 +69,10 @@ for line in sys.stdin:
     for name, data in job["files"].items():
         write(name, base64.b64decode(data))
     code, out, err = here(job["code"]) if runner == "in process" else process(job)
-    files = {name: read(name) for name in job["collect"]}
+    wanted = [name for name in job["collect"] if not name.endswith("/")]
+    for top in set(job["collect"]) - set(wanted):
+        wanted += [os.path.join(place, name) for place, _, names in os.walk(top) for name in names]
+    files = {name: read(name) for name in wanted}
     answer = {"code": code, "out": base64.b64encode(out).decode(), "err": base64.b64encode(err).decode(), "files": files}
     channel.write(dumps({**answer, "wall_s": time.monotonic() - start}) + "\n")
     channel.flush()

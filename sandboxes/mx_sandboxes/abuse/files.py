@@ -23,7 +23,8 @@ OUTSIDE = (
     "",
     ".",
     "..",
-    "a/",
+    "../a/",
+    "/",
     "/work/a",
     "a\0b",
 )
@@ -226,6 +227,27 @@ os.symlink("out", "twice")
 """,
         collect=("out", "folder/passwd", "environment", "twice"),
         judge=nothing_of("out", "folder/passwd", "environment", "twice"),
+    ),
+    Case(
+        "folders-of-links",
+        "name a folder of the host as one's output by a link, or fill one with links, pipes and a tree without a bottom",
+        """
+import os
+os.symlink("/etc", "linked")
+os.makedirs("mixed/inner")
+os.symlink("/etc/passwd", "mixed/passwd")
+os.symlink("/", "mixed/inner/root")
+os.symlink("..", "mixed/inner/up")
+os.mkfifo("mixed/pipe")
+os.chdir("mixed")
+for _ in range(300):
+    os.mkdir("d" * 100)
+    os.chdir("d" * 100)
+open("bottom", "w").close()
+""",
+        collect=("linked/", "mixed/"),
+        judge=lambda done: next((f"{name} came out" for name in done.files), None) or printed(done),
+        bare=Bare(seconds=2.5, fatal=True),
     ),
     Case(
         "hard-links",

@@ -1,0 +1,243 @@
+"""What a backend enforces on this machine, and how: known before the first job is run.
+
+`Limits` says what a job may use, this says who sees to it: the kernel at once, or the job's keeper when it next looks. What this
+machine cannot enforce is listed with the command that changes that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class How(Enum):
+    """Who enforces it."""
+
+    KERNEL = "kernel"
+    """The kernel, at the moment when it is reached."""
+    NAMESPACE = "namespace"
+    """The kernel: a job cannot even name what is outside."""
+    KEEPER = "keeper"
+    """The job's keeper, a trusted process beside it: at the moment, or within the time that ``detail`` says."""
+    HOST = "host"
+    """This process."""
+    NOTHING = "not enforced"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One limit or isolation. ``fix`` is a command, or the argument to give, where nothing or only the keeper enforces it."""
+
+    name: str
+    how: How
+    detail: str
+    fix: str = ""
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything enforces it."""
+        return self.how is not How.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """All that a backend enforces here; by name: ``capabilities["memory"].how``."""
+
+    backend: str
+    image: str
+    items: tuple[Capability, ...]
+
+    def __getitem__(self, name: str) -> Capability:
+        """Raises KeyError, with the names that there are."""
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise KeyError(f"{name!r}; there are: {', '.join(item.name for item in self.items)}")
+
+    def __iter__(self) -> Iterator[Capability]:
+        return iter(self.items)
+
+    @property
+    def gaps(self) -> tuple[Capability, ...]:
+        """What is not enforced."""
+        return tuple(item for item in self.items if not item.enforced)
+
+
+LOOKS = "looked at every 20 to 400 ms, oftener where processes come and go"
+COPIED = "a slot keeps a tree's bytes and copies them for each job"
+LAYERED_SINCE = (6, 6)
+"""The first Linux whose tmpfs has the attributes that an overlay without privileges needs; a jail finds out by trying."""
+MACHINES = ("x86_64", "aarch64")
+
+
+def _common() -> list[Capability]:
+    """What both backends do alike: resource limits of the processes, the keeper's watch, the host's patience."""
+    return [
+        Capability(
+            "cpu time",
+            How.KEEPER,
+            f"the sum over all processes, {LOOKS}; each process by the kernel, in whole seconds",
+        ),
+        Capability("wall time", How.KEEPER, "by its own clock; the host gives up 10 s later"),
+        Capability("file size", How.KERNEL, "RLIMIT_FSIZE"),
+        Capability("open files", How.KERNEL, "RLIMIT_NOFILE, for each process"),
+        Capability("output", How.KEEPER, "cut and killed at the limit, stdout and stderr together"),
+        Capability("frames", How.HOST, "length, JSON and turn of each frame are checked as it comes"),
+        Capability("privileges", How.KERNEL, "no capabilities, no new privileges, an unprivileged user"),
+        _system_calls(),
+    ]
+
+
+def _system_calls() -> Capability:
+    machine = platform.machine()
+    detail = "a filter on system calls, in the job only"
+    if machine in MACHINES:
+        return Capability("system calls", How.KERNEL, detail)
+    return Capability(
+        "system calls",
+        How.NOTHING,
+        f"there is no filter for {machine}: every job is killed",
+        "use x86_64 or aarch64",
+    )
+
+
+def of_bubblewrap(image: str) -> Capabilities:
+    """What jails on this machine enforce."""
+    return Capabilities(
+        "bubblewrap",
+        image,
+        (
+            *_common(),
+            Capability(
+                "memory",
+                How.KEEPER,
+                f"the sum over all processes, {LOOKS}; each process's address space by the kernel, at twice the limit and 256 MiB",
+                "docker adds a cgroup: mx sandbox build python",
+            ),
+            Capability("processes", How.KERNEL, "RLIMIT_NPROC in the jail's own user namespace"),
+            Capability("disk", How.KERNEL, "the size of each job's own tmpfs"),
+            Capability("inodes", How.KERNEL, "nr_inodes of each job's own tmpfs"),
+            Capability("network", How.NAMESPACE, "nothing but a loopback, each job's own"),
+            Capability(
+                "fresh namespaces",
+                How.NAMESPACE,
+                "mount, pid, ipc, uts and network for each job; user and cgroup for each slot",
+            ),
+            Capability(
+                "read-only system",
+                How.NAMESPACE,
+                "an allow-list of the distribution's folders, bound read-only",
+            ),
+            _layers(),
+            Capability("no daemon of root's", How.KERNEL, _bubblewrap_user()),
+            Capability(
+                "processors",
+                How.NOTHING,
+                "a job may use all of them",
+                "open_sandbox('docker', cpus=1), or: taskset -c 0 COMMAND",
+            ),
+            _own_kernel(None),
+        ),
+    )
+
+
+def _layers() -> Capability:
+    name = "trees stay as they are"
+    version = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+    if version < LAYERED_SINCE:
+        return Capability(name, How.KEEPER, COPIED)
+    return Capability(
+        name,
+        How.KERNEL,
+        "a tree is a read-only layer under the workspace, an overlay, where the kernel lets a jail mount it",
+    )
+
+
+def _bubblewrap_user() -> str:
+    if os.geteuid() == 0:
+        return "started by root: slots run as a throw-away user id"
+    return "slots run as this user, in a user namespace without capabilities outside"
+
+
+def of_docker(
+    image: str, info: dict[str, Any], *, runtime: str | None = None, cpus: float | None = None
+) -> Capabilities:
+    """What containers of an engine that says this of itself enforce."""
+    return Capabilities(
+        "docker",
+        image,
+        (
+            *_common(),
+            _docker_memory(info),
+            Capability(
+                "processes",
+                How.KERNEL,
+                "RLIMIT_NPROC of the job's own user id" + (", pids cgroup" if info.get("PidsLimit") else ""),
+            ),
+            Capability("disk", How.KERNEL, "the size of the slot's tmpfs, wiped after each job"),
+            Capability("inodes", How.KERNEL, "nr_inodes of the slot's tmpfs"),
+            Capability(
+                "network", How.NAMESPACE, "nothing but a loopback, the slot's; no connection outlasts its job"
+            ),
+            Capability(
+                "fresh namespaces",
+                How.KEEPER,
+                "for each slot; each job has a user id, whose processes are killed and files wiped, or the slot is replaced",
+                "run(fresh=True) gives a job a container of its own",
+            ),
+            Capability("read-only system", How.NAMESPACE, "the image, mounted read-only"),
+            Capability("trees stay as they are", How.KEEPER, COPIED),
+            Capability("no daemon of root's", *_docker_user(info)),
+            _docker_processors(info, cpus),
+            _own_kernel(runtime),
+        ),
+    )
+
+
+def _docker_memory(info: dict[str, Any]) -> Capability:
+    detail = f"the sum over all processes, {LOOKS}"
+    if info.get("MemoryLimit"):
+        return Capability(
+            "memory", How.KERNEL, f"{detail}; a cgroup on the slot, with room for the workspace on top"
+        )
+    return Capability(
+        "memory",
+        How.KEEPER,
+        f"{detail}; the engine has no memory cgroup",
+        "add cgroup_enable=memory swapaccount=1 to the kernel's command line, run update-grub and restart",
+    )
+
+
+def _docker_user(info: dict[str, Any]) -> tuple[How, str, str]:
+    options = " ".join(info.get("SecurityOptions") or ())
+    if "rootless" in options or "userns" in options:
+        return How.KERNEL, "the engine maps its containers' root to a user without rights", ""
+    return (
+        How.NOTHING,
+        "the engine, and the job server in a slot, are root; the job is not",
+        "dockerd-rootless-setuptool.sh install, or userns-remap in /etc/docker/daemon.json",
+    )
+
+
+def _docker_processors(info: dict[str, Any], cpus: float | None) -> Capability:
+    if cpus is not None and info.get("CpuCfsQuota"):
+        return Capability("processors", How.KERNEL, f"{cpus:g} for each slot, by a cgroup")
+    return Capability(
+        "processors", How.NOTHING, "a job may use all of them", "open_sandbox('docker', cpus=1)"
+    )
+
+
+def _own_kernel(runtime: str | None) -> Capability:
+    if runtime == "runsc":
+        return Capability("kernel of its own", How.KERNEL, "gVisor's")
+    return Capability(
+        "kernel of its own",
+        How.NOTHING,
+        "jobs call the host's kernel, through the filter",
+        "install gVisor, then: open_sandbox('docker', runtime='runsc')",
+    )

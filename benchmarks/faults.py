@@ -199,7 +199,7 @@ class PrivateEngine:
         command = ["dockerd", "--host", self.url, "--containerd", f"{place}.sock", "--bridge", "none"]
         for option, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")):
             command += [f"--{option}", str(self.folder / name)]
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not Path(f"{place}.sock").exists() and time.monotonic() < end:
             time.sleep(0.05)
         # in a network namespace of its own: a dockerd without a bridge removes the one that it finds, another engine's

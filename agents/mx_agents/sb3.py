@@ -16,7 +16,7 @@ from mx_tasks.trading.worlds import load_world
 
 REWARD_SCALE = 100.0
 """Learners like rewards of about 1; a bar's log growth is about 0.01."""
-ENVS = 16
+ENVS = 32
 
 
 class PortfolioVecEnv(VecEnv):
@@ -103,12 +103,12 @@ def train_ppo(
         "MlpPolicy",
         env,
         n_steps=256,
-        batch_size=512,
+        batch_size=1024,
         n_epochs=8,
-        gamma=0.95,
-        gae_lambda=0.9,
-        learning_rate=lambda left: 1e-3 * left + 1e-5,
-        ent_coef=0.003,
+        gamma=0.9,
+        gae_lambda=0.8,
+        learning_rate=lambda left: 1.5e-3 * left + 1e-5,
+        ent_coef=0.01,
         policy_kwargs={"net_arch": [32, 32]},
         seed=seed,
         device="cpu",

@@ -21,10 +21,13 @@ Factory = Callable[..., TaskSet]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 _factories: dict[str, Factory | str] = {
+    "hardware:arithmetic": "mx_tasks.hardware.generated:arithmetic",
     "hardware:combinational": "mx_tasks.hardware.generated:combinational",
+    "hardware:composed": "mx_tasks.hardware.generated:composed",
     "hardware:cvdp": "mx_tasks.hardware.imports:cvdp",
     "hardware:fsm": "mx_tasks.hardware.generated:fsm",
     "hardware:micro": "mx_tasks.hardware.micro:MicroHardware",
+    "hardware:protocol": "mx_tasks.hardware.generated:protocol",
     "hardware:repair": "mx_tasks.hardware.generated:repair",
     "hardware:rtllm": "mx_tasks.hardware.imports:rtllm",
     "hardware:sequential": "mx_tasks.hardware.generated:sequential",
@@ -36,6 +39,11 @@ _factories: dict[str, Factory | str] = {
     "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",
     "trading:no-edge": "mx_tasks.trading.ladder:no_edge",
     "trading:regime": "mx_tasks.trading.ladder:regime",
+    "trading:strategy-hidden-regime": "mx_tasks.trading.strategies:hidden_regime",
+    "trading:strategy-mean-reversion": "mx_tasks.trading.strategies:mean_reversion",
+    "trading:strategy-no-edge": "mx_tasks.trading.strategies:no_edge",
+    "trading:strategy-real": "mx_tasks.trading.strategies:real",
+    "trading:strategy-regime": "mx_tasks.trading.strategies:regime",
 }
 
 _families: dict[str, str] = {

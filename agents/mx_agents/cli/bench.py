@@ -103,6 +103,7 @@ def serve(
         def told(own: str, desk: Any) -> None:
             about = {"task": desk.task["id"], "base_url": f"{programs.url}/v1", "key": own}
             screen.print(Text(f"open  {about['task']}  OPENAI_API_KEY={own}", style="dim"), soft_wrap=True)
+            keys.touch(mode=0o600)
             with keys.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(about) + "\n")
 

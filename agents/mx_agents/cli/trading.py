@@ -15,7 +15,7 @@ def ppo(
     worlds: Annotated[
         str, typer.Option(help="Worlds, separated by commas: no-edge, regime, mean-reversion, hidden-regime.")
     ] = "regime,mean-reversion,no-edge",
-    steps: Annotated[int, typer.Option(min=4096, help="Training steps.")] = 100_000,
+    steps: Annotated[int, typer.Option(min=4096, help="Training steps.")] = 200_000,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train with.")] = 1,
 ) -> None:
     """Train Stable-Baselines3's PPO in worlds whose optimum is known, and print how much of it is reached."""

@@ -1,4 +1,4 @@
-"""Task sets drawn from a seed: ``hardware:combinational``, ``hardware:sequential``, ``hardware:fsm`` and ``hardware:repair``."""
+"""Hardware tasks drawn from a seed, by kind, each with hidden vectors and a proof against a golden design."""
 
 from __future__ import annotations
 
@@ -209,6 +209,21 @@ def sequential(seed: int = 0, wording: str | None = None) -> GeneratedTasks:
 def fsm(seed: int = 0, wording: str | None = None) -> GeneratedTasks:
     """Level 2: state machines and sequence detectors."""
     return GeneratedTasks("fsm", seed, wording)
+
+
+def arithmetic(seed: int = 0, wording: str | None = None) -> GeneratedTasks:
+    """Level 3: accumulators, arithmetic units, pipelines."""
+    return GeneratedTasks("arithmetic", seed, wording)
+
+
+def protocol(seed: int = 0, wording: str | None = None) -> GeneratedTasks:
+    """Level 4: queues, arbiters, serial lines, checksums."""
+    return GeneratedTasks("protocol", seed, wording)
+
+
+def composed(seed: int = 0, wording: str | None = None) -> GeneratedTasks:
+    """Level 5: chains of modules with valid and ready."""
+    return GeneratedTasks("composed", seed, wording)
 
 
 def repair(seed: int = 0, wording: str | None = None) -> GeneratedTasks:

@@ -84,7 +84,7 @@ def check_bars(bars: Bars, delisted: Sequence[int | None] = (), where: str = "th
     for asset, row in enumerate(delisted):
         if row is not None:
             alive[row:, asset] = False
-    for name in FIELDS:
+    for name in ("close", *FIELDS):
         _check_column(bars, name, alive, where)
     top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
     with np.errstate(invalid="ignore"):

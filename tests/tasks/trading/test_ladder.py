@@ -31,12 +31,15 @@ def play(tasks: Any, index: int, decide: Any) -> Any:
     return tasks.grade(task, Submission(service=desk.finish()), None)
 
 
+MEAN_REVERSION = make("trading:mean-reversion")
+
+
 @pytest.mark.parametrize("name", list(WORLDS))
 def test_the_optimum_earns_what_it_says(name: str) -> None:
     optimum = optimum_of(name, 30)
     world = optimum.world
     earned = []
-    for number in range(300):
+    for number in range(150):
         states, returns = world.path(np.random.default_rng(number), 31)
         held, growth = 0.0, 0.0
         for made in range(30):
@@ -176,10 +179,9 @@ def test_weights_are_read_or_refused(wanted: object, weights: list[float] | None
 @given(
     wanted=st.one_of(st.text(), st.lists(st.floats()), st.dictionaries(st.text(), st.floats()), st.integers())
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_nothing_that_a_script_sends_raises(wanted: object) -> None:
-    tasks = make("trading:mean-reversion")
-    desk = tasks.service(tasks.task("test", 0))
+    desk = MEAN_REVERSION.service(MEAN_REVERSION.task("test", 0))
     account = desk.call("rebalance", {"weights": wanted})
     assert np.isfinite(account["value"])
     assert abs(account["weights"][0]) <= 1.1

@@ -12,8 +12,8 @@ import re
 from mx_tasks.trading.desk import QUESTION
 from mx_tasks.trading.micro import COSTS, INSTRUCTION, TARGETS, optimal, read_part
 
-COST_BLIND = 0.5
-SLIP = 0.04
+COST_BLIND = 0.4
+SLIP = 0.02
 MISREAD = 0.125
 PART = re.compile(r"^\d+\. cost \d: [-\d ]+$", re.MULTILINE)
 

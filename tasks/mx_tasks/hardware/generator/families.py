@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from mx_tasks.hardware.generator import combinational, fsm, sequential
+from mx_tasks.hardware.generator import arithmetic, combinational, composed, fsm, protocol, sequential
 from mx_tasks.hardware.generator.spec import Spec
 from mx_tasks.task import Split
 
@@ -31,6 +31,21 @@ KINDS: Mapping[str, Mapping[Split, tuple[Family, ...]]] = {
         "train": (fsm.moore,),
         "validation": (fsm.timer,),
         "test": (fsm.mealy, fsm.detector),
+    },
+    "arithmetic": {
+        "train": (arithmetic.accumulator, arithmetic.alu),
+        "validation": (arithmetic.extremes,),
+        "test": (arithmetic.pipeline,),
+    },
+    "protocol": {
+        "train": (protocol.queue, protocol.arbiter),
+        "validation": (protocol.checksum,),
+        "test": (protocol.sender,),
+    },
+    "composed": {
+        "train": (composed.pair,),
+        "validation": (composed.trio,),
+        "test": (composed.quartet,),
     },
 }
 

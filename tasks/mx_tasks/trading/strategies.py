@@ -1,0 +1,229 @@
+"""Strategy programs, level 6: ``strategy.py`` is streamed hidden windows one bar at a time, and scored on all of them.
+
+In a world with a known optimum a window's score is the share of it that the decisions can be expected to earn. On real bars it is
+the Sharpe ratio after costs less that of equal weight on the same bars, so that neither leverage nor a rising market buys it; a
+track that never moves scores 0. The task's score is the median over the windows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from mx_sandboxes import Sandbox
+from mx_tasks.registry import check_split
+from mx_tasks.software.answers import fenced_python
+from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.trading.arenas import Arena, HistoryArena, Window, WorldArena
+from mx_tasks.trading.metrics import bootstrap_interval
+from mx_tasks.trading.programs import Played, play_program
+from mx_tasks.trading.salt import host_salt, salted, trace
+from mx_tasks.trading.sources import SOURCES, load_source, read_file
+from mx_tasks.trading.trials import count_trial
+from mx_tasks.trading.worlds import load_world
+
+WINDOWS = 8
+VERSION = 1
+TEMPLATE = b'''"""A strategy. It is run anew for every hidden window; only the standard library is sure to be there."""
+
+
+def fit(bars):
+    """Optional: look at the bars before the window. bars.close[-1][0] is the newest close of the first asset."""
+
+
+def on_bar(bars, account):
+    """Target weights, one for each asset, decided on the bars so far; filled at the next bar's open."""
+    return [0.0] * len(bars.symbols)
+'''
+"""What the task gives: a strategy that stays in cash."""
+
+
+class _Counter(Protocol):
+    def __call__(self, fingerprint: str) -> int:
+        """Count a trial; how many there are."""
+
+
+class StrategyTasks:
+    """The task sets ``trading:strategy-...``. ``windows`` is the number of hidden windows, 8 or more for a score to mean much."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        seed: int = 0,
+        windows: int = WINDOWS,
+        salt: str | None = None,
+        count: _Counter = count_trial,
+    ) -> None:
+        self.arena = arena
+        self.seed = seed
+        self.windows = windows
+        self._salt = salt
+        self._count = count
+
+    @property
+    def name(self) -> str:
+        """``trading:strategy-`` and the arena's name."""
+        return f"trading:strategy-{self.arena.name}"
+
+    @property
+    def salt(self) -> str:
+        """The secret; found when it is first needed."""
+        if self._salt is None:
+            self._salt = host_salt()
+        return self._salt
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the arena and of what chooses its windows."""
+        text = repr(
+            (VERSION, self.arena.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def about_scores(self) -> str:
+        """What the scores are measured by."""
+        return self.arena.about_scores
+
+    def size(self, split: Split) -> None:
+        """None: windows are drawn without end."""
+        check_split(split)
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at that place of a split."""
+        if index < 0:
+            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+        return Task(
+            id=f"strategy-{self.arena.name}-{self.seed}-{check_split(split)}-{index}",
+            domain="trading",
+            prompt=(
+                "Write strategy.py. fit(bars), which you may leave out, sees the bars before a window; on_bar(bars, account) "
+                "is called at each bar and returns the target weights. bars.open, .high, .low, .close, .volume are lists of "
+                "rows, oldest first, a row has one number for each of bars.symbols; bars.extra holds further columns. "
+                "account has weights, value, left.\n"
+                f"{self.arena.about}\nAnswer with the whole file in a python block."
+            ),
+            files={"strategy.py": TEMPLATE},
+            image="trading",
+            budget=Budget(calls=16, wall_s=30.0),
+            difficulty=6,
+            split=split,
+            source=self.arena.source,
+            licence="",
+        )
+
+    def find(self, task_id: str) -> Task:
+        """The task of that id. Raises TaskNotFoundError."""
+        start = f"strategy-{self.arena.name}-{self.seed}-"
+        split, _, index = task_id.removeprefix(start).partition("-")
+        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
+        if known and split in ("train", "validation", "test"):
+            return self.task(check_split(split), int(index))
+        raise TaskNotFoundError(f"no task {task_id!r} in {self.name}; ids look like {start + 'train-0'!r}")
+
+    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same for all
+        """The strategy."""
+        return ("strategy.py",)
+
+    def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
+        """Run the strategy on the hidden windows."""
+        source = program_of(submission)
+        if source is None:
+            return Grade(0.0, passed=False, log="no strategy.py was handed in")
+        windows = [self.window(task, number) for number in range(self.windows)]
+        played = [play_program(source, window.market, window.first, sandbox) for window in windows]
+        return self._verdict(windows, played)
+
+    def grade_parts(
+        self,
+        task: Task,  # noqa: ARG002
+        answers: Sequence[tuple[str, str]],
+        sandbox: Sandbox,  # noqa: ARG002
+    ) -> Sequence[float | None]:
+        """None: a strategy has no parts."""
+        return [None] * len(answers)
+
+    def window(self, task: Task, number: int) -> Window:
+        """One of the task's hidden windows."""
+        rng = salted(self.salt, "strategy", VERSION, self.arena.name, task.id, number)
+        return self.arena.window(task.split, rng)
+
+    def _verdict(self, windows: Sequence[Window], played: Sequence[Played]) -> Grade:
+        scores = [
+            window.score(each.state) if each.answered else 0.0
+            for window, each in zip(windows, played, strict=True)
+        ]
+        median = float(np.median(scores))
+        low, high = bootstrap_interval(np.array(scores)) if len(scores) > 1 else (median, median)
+        trials = self._count(self.fingerprint)
+        more = self.arena.figures([each.state for each in played], trials)
+        faults = sum(len(each.state["faults"]) for each in played)
+        errors = list(dict.fromkeys(error for each in played for error in each.errors))[:5]
+        log = "\n".join(
+            [
+                f"median {median:.3f} [{low:.3f}, {high:.3f}] over {len(scores)} windows: "
+                + " ".join(f"{score:.3f}" for score in scores),
+                f"trial {trials} on these windows; faults {faults}",
+                *(f"{name}: {value:.4f}" for name, value in more.items()),
+                *errors,
+            ]
+        )
+        score = round(max(-1.0, min(1.0, median)), 9) + 0.0
+        parts = {
+            "median": median,
+            "low": low,
+            "high": high,
+            "trials": float(trials),
+            "faults": float(faults),
+            **more,
+        }
+        return Grade(score, passed=self.arena.passed(median, low, more), parts=parts, log=log)
+
+
+def program_of(submission: Submission) -> bytes | None:
+    """The strategy that is handed in: a python block of the answer, else the file where it was changed."""
+    block = fenced_python(submission.answer)
+    if block is not None:
+        return block.encode()
+    if "def on_bar" in submission.answer:
+        return submission.answer.encode()
+    source = submission.files.get("strategy.py")
+    return source if source and source.strip() and source != TEMPLATE else None
+
+
+def no_edge(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-no-edge``."""
+    return StrategyTasks(WorldArena(load_world("no-edge")), seed, windows, salt)
+
+
+def regime(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-regime``."""
+    return StrategyTasks(WorldArena(load_world("regime")), seed, windows, salt)
+
+
+def mean_reversion(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-mean-reversion``."""
+    return StrategyTasks(WorldArena(load_world("mean-reversion")), seed, windows, salt)
+
+
+def hidden_regime(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-hidden-regime``."""
+    return StrategyTasks(WorldArena(load_world("hidden-regime")), seed, windows, salt)
+
+
+def real(
+    source: str = "bokeh",
+    file: str | None = None,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    bars: int = 126,
+    embargo: int = 20,
+    salt: str | None = None,
+) -> StrategyTasks:
+    """``trading:strategy-real``: a pinned source, or a CSV or Parquet file of yours. Raises DataError, WindowError."""
+    history = load_source(source) if file is None else read_file(file)
+    origin = SOURCES[source].requirement if file is None else "a file of the user's"
+    return StrategyTasks(HistoryArena("real", history, origin, bars, embargo), seed, windows, salt)

@@ -1,0 +1,265 @@
+"""Strategy programs in the real sandboxes: scored on hidden windows, unable to see what is to come however they try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mx_sandboxes import Sandbox
+from mx_tasks import Submission
+from mx_tasks.trading.arenas import HistoryArena, WorldArena
+from mx_tasks.trading.bars import Bars
+from mx_tasks.trading.programs import play_program
+from mx_tasks.trading.sources import History
+from mx_tasks.trading.strategies import TEMPLATE, StrategyTasks
+from mx_tasks.trading.worlds import load_world
+
+REGIME = 'def on_bar(bars, account):\n    return [1.0 if bars.extra["regime"][-1] > 0 else 0.0]\n'
+EVEN = "def on_bar(bars, account):\n    return [1 / len(bars.symbols)] * len(bars.symbols)\n"
+
+HUNTER = '''
+import json, os, random, select, struct, sys, time
+{hunt}
+def matches(track, bars):
+    """Whether it is the first asset's closes, going on beyond the present."""
+    n = len(bars)
+    return len(track) > n and all(abs(a - b[0]) < 1e-3 for a, b in zip(track[n - 10 : n], bars.close[-10:]))
+
+def on_bar(bars, account):
+    count = len(bars.symbols)
+    try:
+        tracks = hunt(bars)
+    except Exception:
+        tracks = []
+    for track in tracks:
+        if matches(track, bars):
+            return [1.0 if track[len(bars)] > bars.close[-1][0] else 0.0] + [0.0] * (count - 1)
+    return [1 / count] * count
+'''
+"""Trades on the future where it finds it; otherwise it holds equal weight, which scores 0."""
+
+CHEATS = {
+    "files": """
+def hunt(bars):
+    if len(bars) % 20:
+        return []
+    found = []
+    for root in (".", "/tmp", "/work", "/dev/shm", "/mx", "/var/tmp", "/root", "/home"):
+        for folder, _, names in os.walk(root):
+            for name in names[:50]:
+                try:
+                    text = open(os.path.join(folder, name), errors="replace").read(1 << 20)
+                except OSError:
+                    continue
+                if "[" in text:
+                    found += tracks_in(text)
+    return found
+def tracks_in(text):
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return []
+    return [value] if isinstance(value, list) else []
+""",
+    "frames": """
+def hunt(bars):
+    channel, rows = int(os.environ["MX_CHANNEL"]), [row[0] for row in bars.close]
+    while select.select([channel], [], [], 0.001)[0]:
+        size = int.from_bytes(os.read(channel, 4), "big")
+        rows.append(json.loads(os.read(channel, size))["row"][3 * len(bars.symbols)])
+    return [rows]
+""",
+    "seeds": """
+def hunt(bars):
+    found = []
+    for seed in range(8):
+        draw = random.Random(seed)
+        track = [100.0]
+        for _ in range(200):
+            track.append(track[-1] * (1 + draw.gauss(0, 0.01)))
+        found.append(track)
+    import mx_tasks
+    task = mx_tasks.load_task_set("trading:strategy-regime", salt="").task("test", 0)
+    return found
+""",
+    "clocks": """
+def hunt(bars):
+    start = time.perf_counter()
+    json.dumps(bars.close)
+    random.seed(int(time.time()) + int((time.perf_counter() - start) * 1e9))
+    return [[row[0] for row in bars.close] + [random.random() * 200]] if False else []
+""",
+    "globals": """
+def hunt(bars):
+    import gc
+    found, frame = [], sys._getframe()
+    while frame:
+        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:
+            if isinstance(value, dict) and "rows" in value:
+                found.append([row[3 * len(bars.symbols)] for row in value["rows"]])
+        frame = frame.f_back
+    for thing in gc.get_objects():
+        if type(thing) is list and len(thing) > len(bars) and all(type(x) is float for x in thing):
+            found.append(thing)
+        elif type(thing) is list and len(thing) > len(bars) and type(thing[0]) is list and len(thing[0]) > 3:
+            found.append([row[3 * len(bars.symbols)] for row in thing])
+    return found
+""",
+    "proc": """
+def hunt(bars):
+    if len(bars) % 20:
+        return []
+    found = []
+    for pid in [name for name in os.listdir("/proc") if name.isdigit()]:
+        for what in ("environ", "cmdline", "maps", "fd"):
+            path = "/proc/%s/%s" % (pid, what)
+            try:
+                for name in (os.listdir(path) if what == "fd" else [""]):
+                    file = os.open(os.path.join(path, name) if name else path, os.O_RDONLY | os.O_NONBLOCK)
+                    data = os.read(file, 1 << 16)
+                    os.close(file)
+                    found += [json.loads(line) for line in data.splitlines() if line[:1] == b"["]
+            except (OSError, ValueError):
+                pass
+        if pid != str(os.getpid()):
+            try:
+                mem = open("/proc/%s/mem" % pid, "rb")
+                mem.read(1)
+            except OSError:
+                pass
+    return [track for track in found if isinstance(track, list)]
+""",
+    "leftovers": """
+PLACES = ("/tmp", "/dev/shm", "/var/tmp", "/work", os.path.expanduser("~"), ".", "/mx")
+def hunt(bars):
+    mine, found = [row[0] for row in bars.close], []
+    if len(bars) not in (62, 99):
+        return found
+    for place in PLACES:
+        for folder, _, names in os.walk(place):
+            for name in names:
+                if name.startswith("left-"):
+                    found.append(json.load(open(os.path.join(folder, name))))
+        try:
+            json.dump(mine, open(os.path.join(place, "left-%d" % os.getpid()), "w"))
+        except OSError:
+            pass
+    return found
+""",
+}
+
+
+def walk(count: int = 900, assets: int = 3) -> History:
+    rng = np.random.default_rng(5)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (count, assets)), axis=0))
+    opened = np.vstack([close[:1], close[:-1]])
+    top, bottom = np.maximum(opened, close), np.minimum(opened, close)
+    dates = np.datetime64("2010-01-04") + np.arange(count)
+    return History(
+        Bars(dates, tuple("ABCDEFGHIJKLMNOPQRST"[:assets]), opened, top, bottom, close, np.zeros_like(close))
+    )
+
+
+def real(windows: int = 3) -> StrategyTasks:
+    arena = HistoryArena("real", walk(), "a test's", bars=40, embargo=5)
+    return StrategyTasks(arena, windows=windows, salt="s", count=lambda fingerprint: 1)
+
+
+def in_world(name: str, windows: int = 3) -> StrategyTasks:
+    return StrategyTasks(
+        WorldArena(load_world(name), bars=30), windows=windows, salt="s", count=lambda fingerprint: 1
+    )
+
+
+def graded(tasks: StrategyTasks, source: str, sandbox: Sandbox, index: int = 0) -> Any:
+    return tasks.grade(tasks.task("test", index), Submission(files={"strategy.py": source.encode()}), sandbox)
+
+
+def test_a_good_strategy_earns_the_optimum(sandbox: Sandbox) -> None:
+    grade = graded(in_world("regime"), REGIME, sandbox)
+    assert grade.score > 0.98
+    assert grade.passed
+    assert graded(in_world("no-edge"), "def on_bar(bars, account):\n    return 1.0\n", sandbox).score < 0
+
+
+def test_an_answer_may_hold_the_file_and_the_template_scores_nothing(sandbox: Sandbox) -> None:
+    tasks = in_world("regime")
+    task = tasks.task("test", 0)
+    answer = Submission(f"Here it is:\n```python\n{REGIME}```\n", {"strategy.py": TEMPLATE})
+    assert tasks.grade(task, answer, sandbox).score > 0.98
+    for nothing in (Submission(), Submission("hm"), Submission("", {"strategy.py": TEMPLATE})):
+        assert tasks.grade(task, nothing, sandbox).score == 0.0
+
+
+@pytest.mark.parametrize("cheat", list(CHEATS))
+def test_a_cheat_finds_no_future(cheat: str, sandbox: Sandbox) -> None:
+    grade = graded(real(), HUNTER.replace("{hunt}", CHEATS[cheat]), sandbox)
+    assert abs(grade.parts["median"]) < 1e-6, grade.log
+
+
+def test_the_hunt_works_where_the_future_is_there(sandbox: Sandbox) -> None:
+    tasks = real(windows=1)
+    window = tasks.window(tasks.task("test", 0), 0)
+    future = f"FUTURE = {window.market.bars.close[:, 0].tolist()}\ndef hunt(bars):\n    return [FUTURE]\n"
+    assert graded(tasks, HUNTER.replace("{hunt}", future), sandbox).parts["median"] > 5
+
+
+def test_equal_weight_and_constant_tracks_score_nothing(sandbox: Sandbox) -> None:
+    assert abs(graded(real(), EVEN, sandbox).score) < 1e-6
+    assert graded(real(), "def on_bar(bars, account):\n    return [0, 0, 0]\n", sandbox).score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nothing_of_that_name\n", "ModuleNotFoundError"),
+        ("def on_bar(bars, account):\n    return [float('nan')] * 3\n", ""),
+        ("def on_bar(bars, account):\n    return [1e400, 0, 0]\n", ""),
+        ("def on_bar(bars, account):\n    return 'all in'\n", "ValueError"),
+        ("def on_bar(bars, account):\n    raise RuntimeError('no')\n", "RuntimeError: no"),
+        ("import os\ndef on_bar(bars, account):\n    os._exit(0)\n", "the program ended"),
+        ("def on_bar(bars, account):\n    return [[[]]]\n", "TypeError"),
+        ("x = 1\n", "AttributeError"),
+    ],
+)
+def test_whatever_a_strategy_does_is_an_outcome(source: str, said: str, sandbox: Sandbox) -> None:
+    grade = graded(real(windows=1), source, sandbox)
+    assert grade.score == 0.0
+    assert grade.parts["faults"] == 40
+    assert said in grade.log
+
+
+def test_a_late_answer_keeps_the_target(sandbox: Sandbox) -> None:
+    source = (
+        "import time\nseen = []\ndef on_bar(bars, account):\n    seen.append(1)\n"
+        "    if len(seen) == 3:\n        time.sleep(0.4)\n        return [0, 0, 1]\n    return [1, 0, 0]\n"
+    )
+    tasks = real()
+    window = tasks.window(tasks.task("test", 0), 0)
+    played = play_program(source.encode(), window.market, window.first, sandbox, deadline_s=0.3)
+    assert any("no answer within" in error for error in played.errors)
+    assert all(target == [1.0, 0.0, 0.0] for target in played.state["edited"])
+
+
+def test_nothing_is_told_in_between(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A window's program starts from nothing: no module, no file, no count of its windows."""
+    source = (
+        "import os, sys\nfresh = not os.path.exists('mark')\nopen('mark', 'w').close()\nruns = []\n"
+        "def on_bar(bars, account):\n    runs.append(1)\n"
+        "    return [1.0, 0, 0] if fresh and len(runs) == len(bars) - 60 else [0, 0, 0]\n"
+    )
+    tasks = real()
+    for number in range(3):
+        window = tasks.window(tasks.task("test", 0), number)
+        state = play_program(source.encode(), window.market, window.first, sandbox).state
+        assert all(target == [1.0, 0.0, 0.0] for target in state["edited"])
+
+
+def test_trials_are_counted_on_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mx_tasks.trading.trials import count_trial
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert [count_trial("a"), count_trial("a"), count_trial("b"), count_trial("a")] == [1, 2, 1, 3]

@@ -14,6 +14,7 @@ SIZES: dict[str, Any] = {
     "memory_bytes": 128 << 20,
     "pids": 32,
     "workspace_bytes": 16 << 20,
+    "inodes": 4096,
     "file_bytes": 8 << 20,
     "open_files": 64,
     "output_bytes": 64 << 10,

@@ -314,6 +314,19 @@ def make_mutation(
     raise typer.Exit(mutation(library, count, seed, out, split, sandbox))
 
 
+@tasks_app.command("import")
+def tasks_import(
+    kind: Annotated[str, typer.Argument(help="humaneval, mbpp or quixbugs.")],
+    source: Annotated[Path, typer.Argument(help="The benchmark's own file or repository.")],
+    out: Annotated[Path, typer.Option(help="The folder that the tasks go to.")],
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Import a benchmark: each task is validated, and refused with the reason when it does not hold."""
+    from mx_agents.cli.making import import_benchmark
+
+    raise typer.Exit(import_benchmark(kind, source, out, sandbox))
+
+
 @sandbox_app.command("build")
 def sandbox_build(
     image: Annotated[list[str] | None, typer.Argument(help="The images' names; without one: python.")] = None,

@@ -82,7 +82,7 @@ def main() -> int:
         config["uids"] = fit_uids(*config["uids"])
     sys.path[:] = [place for place in sys.path if place and not place.startswith("/mx")]
     sys.path[:0] = preload.packages()
-    os.environ.pop("PYTHONPATH", None)
+    os.environ.clear()
     link = kernel.Link(incoming, outgoing)
     link.write(b"H", sys.version.split()[0].encode())
     gc.collect()

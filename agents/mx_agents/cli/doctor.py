@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mx_agents.cli.console import console
-from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, open_sandbox
+from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.packages import check_tools
 from mx_sandboxes.probes import PROBES, not_enforced
 
 OLDEST_PYTHON = (3, 11)

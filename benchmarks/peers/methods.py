@@ -71,7 +71,7 @@ def ours(backend: str) -> Iterator[Method]:
         jobs.check(work, done.exit_code, done.stdout)
 
     try:
-        sandbox = open_sandbox(backend, image=IMAGE, slots=IN_FLIGHT)
+        sandbox = open_sandbox(backend, image=IMAGE, slots=IN_FLIGHT, packages=("pytest",))
     except SandboxError as error:
         raise Unavailable(str(error)) from None
     with sandbox:

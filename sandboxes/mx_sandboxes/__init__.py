@@ -15,6 +15,7 @@ from mx_sandboxes.sandbox import (
     Session,
     SessionEndedError,
 )
+from mx_sandboxes.trees import Tree
 
 __all__ = [
     "Capabilities",
@@ -31,6 +32,7 @@ __all__ = [
     "Sandboxes",
     "Session",
     "SessionEndedError",
+    "Tree",
     "build_image",
     "capabilities",
     "image_names",

@@ -52,6 +52,11 @@ FOLDERS = (
 FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 TOP_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+CAPABILITIES = ("--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN", "--cap-add", "CAP_DAC_OVERRIDE")
+"""The job server's, in the jail's own user namespace: to mount, to start a loopback, to lay a workspace over a tree.
+
+A job has none."""
+OWN_FOLDERS = ("--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--dir", "/mx/trees")  # noqa: S108  inside the jail
 INSIDE_UID = 1000
 WRITTEN = {
     "/etc/passwd": b"root:x:0:0:root:/:/bin/false\nmx:x:1000:1000:mx:/work:/bin/sh\n",
@@ -155,7 +160,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
-    line += ["--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN"]
+    line += ["--cap-drop", "ALL", *CAPABILITIES]
     for place in (*FOLDERS, *FILES):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
@@ -172,7 +177,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         line += ["--symlink", target, f"/dev/{name}"]
     python = _python()
-    line += ["--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--symlink", python, "/mx/bin/python"]  # noqa: S108
+    line += [*OWN_FOLDERS, "--symlink", python, "/mx/bin/python"]
     line += ["--remount-ro", "/"]
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -68,6 +69,9 @@ class Capabilities:
 
 
 LOOKS = "looked at every 20 to 400 ms, oftener where processes come and go"
+COPIED = "a slot keeps a tree's bytes and copies them for each job"
+LAYERED_SINCE = (6, 6)
+"""The first Linux whose tmpfs has the attributes that an overlay without privileges needs; a jail finds out by trying."""
 MACHINES = ("x86_64", "aarch64")
 
 
@@ -129,6 +133,7 @@ def of_bubblewrap(image: str) -> Capabilities:
                 How.NAMESPACE,
                 "an allow-list of the distribution's folders, bound read-only",
             ),
+            _layers(),
             Capability("no daemon of root's", How.KERNEL, _bubblewrap_user()),
             Capability(
                 "processors",
@@ -138,6 +143,18 @@ def of_bubblewrap(image: str) -> Capabilities:
             ),
             _own_kernel(None),
         ),
+    )
+
+
+def _layers() -> Capability:
+    name = "trees stay as they are"
+    version = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2])
+    if version < LAYERED_SINCE:
+        return Capability(name, How.KEEPER, COPIED)
+    return Capability(
+        name,
+        How.KERNEL,
+        "a tree is a read-only layer under the workspace, an overlay, where the kernel lets a jail mount it",
     )
 
 
@@ -174,6 +191,7 @@ def of_docker(
                 "run(fresh=True) gives a job a container of its own",
             ),
             Capability("read-only system", How.NAMESPACE, "the image, mounted read-only"),
+            Capability("trees stay as they are", How.KEEPER, COPIED),
             Capability("no daemon of root's", *_docker_user(info)),
             _docker_processors(info, cpus),
             _own_kernel(runtime),

@@ -287,7 +287,9 @@ def docker_capabilities(image: str, *, runtime: str | None, cpus: float | None) 
     client = connect()
     try:
         _check_image(client, image)
-        return of_docker(image, client.info(), runtime=runtime, cpus=cpus)
+        info = client.info()
+        check_runtime(info, runtime)
+        return of_docker(image, info, runtime=runtime, cpus=cpus)
     finally:
         client.close()
 
@@ -302,6 +304,16 @@ def _check_image(client: docker.DockerClient, image: str) -> str:
     return tag
 
 
+def check_runtime(info: dict[str, Any], runtime: str | None) -> None:
+    """Raise SandboxUnavailableError for a runtime that the engine does not have; one that does not list its own is believed."""
+    known = info.get("Runtimes") or {}
+    if runtime is not None and known and runtime not in known:
+        raise SandboxUnavailableError(
+            f"the engine has no runtime {runtime!r} (it has: {', '.join(sorted(known))}): install it, enter it in "
+            f"/etc/docker/daemon.json and restart the engine (gVisor: runsc install && systemctl restart docker)"
+        )
+
+
 def open_docker(
     *, image: str, slots: int, limits: Limits, runtime: str | None = None, cpus: float | None = None
 ) -> PooledSandbox:
@@ -309,6 +321,8 @@ def open_docker(
     client = connect()
     try:
         tag = _check_image(client, image)
+        info = client.info()
+        check_runtime(info, runtime)
         remove_leftovers(client)
         engine = Engine(client, tag, runtime=runtime, cpus=cpus)
         return PooledSandbox(
@@ -318,7 +332,7 @@ def open_docker(
             limits=limits,
             finish=client.close,
             kind=_size_of,
-            capabilities=of_docker(image, client.info(), runtime=runtime, cpus=cpus),
+            capabilities=of_docker(image, info, runtime=runtime, cpus=cpus),
         )
     except BaseException:
         client.close()

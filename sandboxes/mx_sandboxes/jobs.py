@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mx_sandboxes.frames import MESSAGE_LIMIT, ProtocolError, message, split_header, with_header
 from mx_sandboxes.sandbox import Completed, Limits, Reason
+from mx_sandboxes.trees import ROOM_BYTES, Tree
 
 FIXED_ENV: Mapping[str, str] = {
     "PATH": "/mx/bin:/usr/local/bin:/usr/bin:/bin",
@@ -42,10 +43,11 @@ class Request:
         for text in (*self.argv, *self.env, *self.env.values()):
             if not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"arguments and environment are strings without NUL, not {text!r}")
-        for name in (*self.files, *(name.removesuffix("/") for name in self.collect)):
+        for name in (*self._split()[1], *(name.removesuffix("/") for name in self.collect)):
             check_name(name)
         check_limits(self.limits)
-        size = sum(map(len, self.files.values()))
+        tree, files = self._split()
+        size = sum(map(len, files.values())) + (tree.size if tree is not None else 0)
         if size > self.limits.workspace_bytes:
             raise ValueError(
                 f"files of {size} bytes do not fit in a workspace of {self.limits.workspace_bytes} bytes"
@@ -55,8 +57,20 @@ class Request:
                 f"{size + len(self.stdin)} bytes of files and stdin are more than one request carries"
             )
 
+    @property
+    def tree(self) -> Tree | None:
+        """What the slot is to have before the request is sent."""
+        return self._split()[0]
+
+    def _split(self) -> tuple[Tree | None, Mapping[str, bytes]]:
+        """The tree that a slot keeps, and the files that go with the request."""
+        if isinstance(self.files, Tree) and self.files.size <= ROOM_BYTES:
+            return self.files, self.files.more
+        return None, self.files
+
     def encode(self) -> bytes:
         """The request as a message to the server."""
+        tree, files = self._split()
         env = {**FIXED_ENV, **self.env}
         if self.session:
             env["MX_CHANNEL"] = "3"
@@ -65,10 +79,11 @@ class Request:
             "env": env,
             "limits": dataclasses.asdict(self.limits),
             "session": self.session,
-            "files": [(name, len(data)) for name, data in self.files.items()],
+            "tree": tree.digest if tree is not None else None,
+            "files": [(name, len(data)) for name, data in files.items()],
             "collect": self.collect,
         }
-        return message(b"R", *with_header(header, (*self.files.values(), self.stdin)))
+        return message(b"R", *with_header(header, (*files.values(), self.stdin)))
 
 
 def check_name(name: str) -> None:

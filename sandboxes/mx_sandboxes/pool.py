@@ -54,13 +54,14 @@ class Pool:
         self._spares: list[_Spare] = []
         self._workers: set[threading.Thread] = set()
         self._places = size
+        self._sessions: dict[Slot, int] = {}
         self._queue: deque[threading.Lock] = deque()
         self.closed = False
 
     def acquire(self, limits: Limits, *, fresh: bool = False) -> Slot:
         """A slot of one's own for these limits, one that has never served when ``fresh``; blocks while all are taken.
 
-        Raises SandboxError when none can be born or the pool is closed.
+        Raises SandboxError when none can be born, the pool is closed, or this thread's own sessions hold all slots.
         """
         self._take_place()
         try:
@@ -75,9 +76,15 @@ class Pool:
             self._all[slot] = limits
             self._idle.append(slot)
 
+    def lend(self, slot: Slot) -> None:
+        """Remember that a session of this thread has the slot until it is released."""
+        with self._lock:
+            self._sessions[slot] = threading.get_ident()
+
     def release(self, slot: Slot) -> None:
         """Give a slot back; one that is not trusted any more is replaced."""
         with self._lock:
+            self._sessions.pop(slot, None)
             keep = slot.trusted and not self.closed
             limits = self._all[slot] if keep else self._all.pop(slot, None)
             if keep:
@@ -235,6 +242,12 @@ class Pool:
             if self._places > 0:
                 self._places -= 1
                 return
+            mine = list(self._sessions.values()).count(threading.get_ident())
+            if mine >= self._size:
+                raise SandboxError(
+                    f"this thread would wait for itself: its open sessions hold all {self._size} slots of the sandbox; "
+                    f"close one first, or open the sandbox with slots={self._size + 1} or more"
+                )
             gate.acquire()
             self._queue.append(gate)
         try:
@@ -382,7 +395,9 @@ class PooledSandbox:
         )
         slot = self._pool.acquire(request.limits)
         try:
-            return SlotSession(slot, request, self._pool.release)
+            session = SlotSession(slot, request, self._pool.release)
+            self._pool.lend(slot)
+            return session
         except BaseException:
             slot.trusted = False
             self._pool.release(slot)

@@ -183,6 +183,8 @@ class Sandbox(Protocol):
     ) -> Completed:
         """Run one program in a fresh workspace that holds ``files``; block until it is over.
 
+        ``files`` that many jobs start from are best a :class:`~mx_sandboxes.Tree`: a slot takes it in once.
+
         ``fresh`` runs it in a slot that has never served another job. A job whose slot dies under it is run once more, on a new
         slot, and its ``attempts`` say so.
 

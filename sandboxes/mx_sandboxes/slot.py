@@ -10,6 +10,7 @@ from typing import Protocol
 from mx_sandboxes.frames import MessageReader, ProtocolError, message
 from mx_sandboxes.jobs import Request, read_ended
 from mx_sandboxes.sandbox import Completed, Reason, SandboxError
+from mx_sandboxes.trees import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Slot:
         self._reader = MessageReader()
         self._jobs = 0
         self._clean = True
+        self._trees = Kept()
         self.trusted = True
         kind, _ = self.receive(BIRTH_S)
         if kind != b"H":
@@ -138,7 +140,8 @@ class Slot:
         """Send a job. Raises SlotDiedError."""
         self._jobs += 1
         self._clean = False
-        self.send(request.encode())
+        tree = self._trees.bring(request.tree) if request.tree is not None else b""
+        self.send(tree + request.encode())
 
     def run(self, request: Request) -> Completed:
         """Send a job and wait for its end. Raises SlotDiedError."""

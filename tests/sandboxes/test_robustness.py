@@ -325,6 +325,29 @@ def test_a_thread_that_ends_does_not_take_its_slot_along(single: Sandbox) -> Non
     sessions[0].close()
 
 
+def test_a_thread_that_would_wait_for_itself_is_told_so(backend: str) -> None:
+    with open_sandbox(backend, slots=2) as pool:
+        sessions = [pool.session(["python", "-c", ECHO]) for _ in range(2)]
+        for ask in (lambda: pool.run(["true"]), lambda: pool.session(["true"])):
+            with pytest.raises(SandboxError, match="slots=3 or more"):
+                ask()
+        with ThreadPoolExecutor(1) as thread:  # another thread may well wait
+            future = thread.submit(pool.run, ["true"])
+            sessions.pop().close()
+            assert future.result(30).ok
+        assert pool.run(["true"]).ok
+        sessions.pop().close()
+
+
+def test_a_runtime_that_the_engine_lacks_is_named() -> None:
+    from mx_sandboxes.docker import check_runtime
+
+    with pytest.raises(SandboxUnavailableError, match=r"no runtime 'runsc'.*it has: runc"):
+        check_runtime({"Runtimes": {"runc": {}}}, "runsc")
+    check_runtime({"Runtimes": {"runc": {}, "runsc": {}}}, "runsc")
+    check_runtime({}, "kata")
+
+
 def test_a_wrong_name_has_a_suggestion() -> None:
     with pytest.raises(ValueError, match="did you mean 'bubblewrap'"):
         open_sandbox("bublewrap")

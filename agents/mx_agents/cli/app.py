@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,15 @@ app.add_typer(tasks_app, name="tasks")
 tasks_app.add_typer(make_app, name="make")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(trading_app, name="trading")
+
+
+class ExportForm(StrEnum):
+    """What ``mx export`` writes."""
+
+    ATIF = "atif"
+    TRAJ = "traj"
+    PREDS = "preds"
+
 
 METHODS = "single,vote,reflect,debate,split"
 DESIGNER_HELP = "Who designs: a method (single, vote, reflect, debate, split, best_of), scripted, human, hf:PATH, FILE.py:NAME, ..."
@@ -245,6 +255,23 @@ def view(
     raise typer.Exit(run_view(run, host, port))
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a benchmark run.")],
+    form: Annotated[
+        ExportForm, typer.Option("--format", help="ATIF v1.8 trajectories, .traj.json, or preds.jsonl.")
+    ] = ExportForm.ATIF,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to write into; without it, in the run.")
+    ] = None,
+) -> None:
+    """Write a run's episodes in the formats of Harbor, mini-swe-agent and SWE-bench."""
+    from mx_agents.exports import export as write
+
+    folder = output or run / form.value
+    typer.echo(f"{write(run, form.value, folder)} episodes in {folder}")
+
+
 @tasks_app.command("list")
 def tasks_list() -> None:
     """List the task sets with the sizes of their splits."""
@@ -312,6 +339,19 @@ def make_mutation(
     from mx_agents.cli.making import mutation
 
     raise typer.Exit(mutation(library, count, seed, out, split, sandbox))
+
+
+@tasks_app.command("import")
+def tasks_import(
+    kind: Annotated[str, typer.Argument(help="humaneval, mbpp or quixbugs.")],
+    source: Annotated[Path, typer.Argument(help="The benchmark's own file or repository.")],
+    out: Annotated[Path, typer.Option(help="The folder that the tasks go to.")],
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Import a benchmark: each task is validated, and refused with the reason when it does not hold."""
+    from mx_agents.cli.making import import_benchmark
+
+    raise typer.Exit(import_benchmark(kind, source, out, sandbox))
 
 
 @sandbox_app.command("build")

@@ -18,10 +18,13 @@ from rich.progress import (
 from rich.text import Text
 
 from mx_agents.cli.console import console, open_backend
+from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import check_split
+from mx_tasks.registry import did_you_mean
 from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.sources.importing import KINDS, import_functions
 from mx_tasks.software.sources.making import cache_folder, make_pair, make_planted
 
 Report = Callable[[str], None]
@@ -53,6 +56,23 @@ def mutation(libraries: list[str], count: int, seed: int, out: Path | None, spli
 
     where = out or cache_folder() / "tasks" / "mutation"
     return make_all([of(library) for library in libraries], where, backend, each=count)
+
+
+def import_benchmark(kind: str, source: Path, out: Path, backend: str) -> int:
+    """Import a benchmark's tasks; 0 when there are any, else 1."""
+    if kind not in KINDS:
+        raise UsageError(
+            f"there is no kind of source {kind!r}{did_you_mean(kind, KINDS)}; there are: {', '.join(KINDS)}"
+        )
+    if not source.exists():
+        raise UsageError(f"there is no {source}")
+
+    def work(sandbox: Sandbox, report: Report) -> Iterator[str]:
+        return import_functions(kind, source, out, sandbox, report)
+
+    code = make_all([(f"{kind} {source}", work)], out, backend)
+    console().print(Text(f"play them with --tasks {out if out.is_absolute() else f'./{out}'}"))
+    return code
 
 
 def make_all(jobs: list[tuple[str, Work]], folder: Path, backend: str, *, each: int | None = None) -> int:

@@ -234,6 +234,7 @@ for ring in (-4, -5, -3):  # the user's, the user's session's, the session's
         libc.syscall(control, 15, key, 4)  # gone after four seconds
         through("left a key in keyring", ring)
 """,
+        bare=Bare(needs="keyrings"),
     ),
     Case(
         "listening-sockets",
@@ -442,7 +443,7 @@ import fcntl, os
 sizes = [fcntl.fcntl(os.pipe()[0], 1032) for _ in range(3)]
 if min(sizes) < 65536: through("left the other job pipes of", min(sizes), "bytes")
 """,
-        bare=Bare(unprivileged=True),
+        bare=Bare(needs="a quota of pipe memory", unprivileged=True),
         unenforced={"bubblewrap": SAME_USER} if os.geteuid() != 0 else {},
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal's enums would cost each fork fifty pages
 import atexit
 import ctypes
 import errno
@@ -94,9 +95,9 @@ def become(
     channel: socket.socket | None,
 ) -> NoReturn:
     """Turn this forked process into the job."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     os.setsid()
     connect(stdio, channel)
     os.chdir(WORK)
@@ -107,8 +108,8 @@ def become(
     can_fork = forkable(argv, environ)
     if given := preload.packages():
         environ["PYTHONPATH"] = ":".join([place for place in [environ.get("PYTHONPATH")] if place] + given)
-    os.environ.clear()
-    os.environ.update(environ)
+    for name, value in environ.items():  # the server's own is empty
+        os.environ[name] = value
     if argv[0] in ("python", "python3"):
         if can_fork:
             if not is_pytest(argv):
@@ -211,7 +212,7 @@ def can_fork() -> bool:
 def clean_modules() -> dict[str, Any]:
     """Make the loaded modules those of a new interpreter, short of what is preloaded; returns the main namespace."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "mx_sandboxes"]:
-        del sys.modules[name]
+        preload.put_away(name)
     main = type(sys)("__main__")
     namespace = vars(main)
     namespace.update(__builtins__=sys.modules["builtins"], __annotations__={})

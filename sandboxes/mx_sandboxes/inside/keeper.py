@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal's enums would cost each fork fifty pages
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import traceback
 from typing import Any
 
 from mx_sandboxes.inside import job, kernel, usage
+from mx_sandboxes.inside.trees import Trees
 from mx_sandboxes.inside.workspace import acting_as, full, isolate, read_files, wipe, write_files
 
 HIGH_WATER = 1 << 20
@@ -34,17 +36,24 @@ LIMITS = {
 
 
 def keep(
-    link: kernel.Link, request: dict[str, Any], blob: memoryview, program: bytes, uid: int | None
+    link: kernel.Link,
+    request: dict[str, Any],
+    blob: memoryview,
+    program: bytes,
+    uid: int | None,
+    trees: Trees,
 ) -> int:
     """The keeper's whole life; returns its exit status, 0 when nothing is left of the job."""
     try:
+        tree = trees.find(request["tree"])
         if uid is None:
-            isolate(request["limits"]["workspace_bytes"], request["limits"]["inodes"])
+            isolate(request["limits"], tree.lower, bool(trees.layers))
         else:
             kernel.call("prctl", kernel.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         with acting_as(uid):
+            write_files(tree.files, tree.blob)
             stdin = bytes(write_files(request["files"], blob))
-        del blob
+        del blob, tree
         Keeper(link, request, uid).keep(program, stdin)
         if uid is not None:
             os.chdir("/")
@@ -104,8 +113,8 @@ class Keeper:
     def start(self, program: bytes, stdin: bytes) -> None:
         """Fork the job."""
         self.wakeup, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
         source = stdin_file(stdin)
         (out, out_end), (err, err_end) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
         theirs = None

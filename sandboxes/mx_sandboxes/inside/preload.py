@@ -6,8 +6,10 @@ import gc
 import importlib
 import os
 import sys
+from typing import Any
 
 PACKAGES = "/mx/packages.zip"
+_away: list[Any] = []
 _added: set[str] = set()
 """Names of the modules that only jobs of that kind may find loaded."""
 
@@ -37,4 +39,9 @@ def pytest() -> None:
 def forget() -> None:
     """Leave none of it to a job of another kind."""
     for name in _added:
-        sys.modules.pop(name, None)
+        put_away(name)
+
+
+def put_away(name: str) -> None:
+    """Make a module one that was never imported. It is kept, because a fork that frees it copies every page that it is on."""
+    _away.append(sys.modules.pop(name, None))

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from mx_sandboxes.inside import job, keeper, kernel, preload
+from mx_sandboxes.inside.trees import Trees
 from mx_sandboxes.inside.workspace import left
 
 
@@ -21,8 +22,16 @@ def serve(link: kernel.Link, config: dict[str, Any]) -> int:
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     uids = config["uids"]
     count = 0
+    trees = Trees(own_namespaces=uids is None)
     while True:
         kind, payload = link.read_message()
+        if kind == b"T":
+            if (
+                uids is None
+            ):  # the namespace of the last job's processes is over: nothing can be forked into it
+                kernel.call("setns", own, kernel.CLONE_NEWPID)
+            trees.take(payload)
+            continue
         if kind != b"R":
             raise ValueError(f"expected a request, got {kind!r}")
         uid = None if uids is None else uids[0] + count % uids[1]
@@ -36,7 +45,7 @@ def serve(link: kernel.Link, config: dict[str, Any]) -> int:
             kernel.call("unshare", kernel.CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
-            os._exit(keeper.keep(link, request, blob, program, uid))
+            os._exit(keeper.keep(link, request, blob, program, uid, trees))
         del request, blob
         status = os.waitpid(pid, 0)[1]
         if status != 0 or not (uid is None or is_clean()):
@@ -73,7 +82,7 @@ def main() -> int:
         config["uids"] = fit_uids(*config["uids"])
     sys.path[:] = [place for place in sys.path if place and not place.startswith("/mx")]
     sys.path[:0] = preload.packages()
-    os.environ.pop("PYTHONPATH", None)
+    os.environ.clear()
     link = kernel.Link(incoming, outgoing)
     link.write(b"H", sys.version.split()[0].encode())
     gc.collect()

@@ -13,26 +13,49 @@ from typing import Any
 from mx_sandboxes.inside import kernel
 
 WORK = "/work"
+TREES = "/mx/trees"
+LAYER_INODES = 3
+"""Those that a layered workspace needs for itself."""
 WRITABLE = (WORK, "/tmp", "/dev/shm", "/dev/mqueue")
 
 
-def isolate(workspace_bytes: int, inodes: int) -> None:
-    """Enter fresh mount, ipc, uts and network namespaces (the pid namespace is fresh already) with empty writable folders."""
+def isolate(limits: dict[str, Any], lower: str | None, layers: bool) -> None:
+    """Enter fresh mount, ipc, uts and network namespaces (the pid namespace is fresh already) with fresh writable folders.
+
+    The workspace lies over the folder ``lower``; where there are ``layers``, their place is put out of sight.
+    """
     kernel.call(
         "unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:  # the loopback is down at first
         fcntl.ioctl(control, kernel.SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", kernel.IFF_UP))
     kernel.call("mount", b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE, None)
-    options = b"mode=0700,size=%d,nr_inodes=%d" % (workspace_bytes, inodes)
+    size, inodes = limits["workspace_bytes"], limits["inodes"]
+    mount_workspace(size, inodes, lower)
+    if layers:
+        kernel.call("umount2", TREES.encode(), kernel.MNT_DETACH)
+    options = b"mode=0700,size=%d,nr_inodes=%d" % (size, inodes)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
-    for place, more in ((b"/work", 0), (b"/tmp", 0), (b"/dev/shm", kernel.MS_NOEXEC)):
+    for place, more in ((b"/tmp", 0), (b"/dev/shm", kernel.MS_NOEXEC)):
         kernel.call("mount", b"tmpfs", place, b"tmpfs", flags | more, options)
     flags |= kernel.MS_NOEXEC
     try:
         kernel.call("mount", b"proc", b"/proc", b"proc", flags, b"subset=pid")
     except OSError:  # before Linux 5.8
         kernel.call("mount", b"proc", b"/proc", b"proc", flags, None)
+
+
+def mount_workspace(size: int, inodes: int, lower: str | None) -> None:
+    """Mount an empty workspace, or one that lies over a folder that it never changes."""
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV
+    own = 0 if lower is None else LAYER_INODES
+    options = b"mode=0700,size=%d,nr_inodes=%d" % (size, inodes + own)
+    kernel.call("mount", b"tmpfs", WORK.encode(), b"tmpfs", flags, options)
+    if lower is not None:
+        for name in ("upper", "own"):
+            os.mkdir(os.path.join(WORK, name), 0o700)
+        layers = f"userxattr,lowerdir={lower},upperdir={WORK}/upper,workdir={WORK}/own"
+        kernel.call("mount", b"overlay", WORK.encode(), b"overlay", flags, layers.encode())
 
 
 def full() -> set[str]:
@@ -67,10 +90,10 @@ class acting_as:  # noqa: N801  reads as a statement
             os.setegid(0)
 
 
-def write_files(files: list[tuple[str, int]], blob: memoryview) -> memoryview:
-    """Write the request's files into the workspace; returns the rest of the blob."""
+def write_files(files: list[tuple[str, int]], blob: memoryview, folder: str = WORK) -> memoryview:
+    """Write files into the workspace, or another folder; returns the rest of the blob."""
     for name, size in files:
-        path = os.path.join(WORK, name)
+        path = os.path.join(folder, name)
         if "/" in name:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

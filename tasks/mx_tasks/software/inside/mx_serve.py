@@ -1,0 +1,73 @@
+"""The submission's side of an out-of-process oracle: runs the submitted module and answers calls; holds no test.
+
+Reads JSON lines ``[function, args, kwargs]`` and writes ``["gave", value]`` or ``["raised", text]``.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+from typing import Any, Dict
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.setrecursionlimit(5000)
+
+from mx_oracle import decode, encode  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
+
+
+class LateError(BaseException):
+    """A call took too much processor time; no ``except Exception`` of the code under test takes it."""
+
+
+def late(*_: object) -> None:
+    """End the call."""
+    raise LateError("it took too long")
+
+
+def load(about: Dict[str, Any]) -> Any:
+    """The submitted module, with the task's own helpers in it before its first line runs."""
+    place = os.path.join(os.path.dirname(HERE), about["file"])
+    sys.path[0] = os.path.dirname(place)
+    spec = importlib.util.spec_from_file_location(about["module"], place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[about["module"]] = module
+    exec(compile(about["prelude"], "<prelude>", "exec"), vars(module))
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    """Answer until there are no more questions."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    module, failure = None, ""
+    with open(os.path.join(HERE, "mx_serve.json")) as stream:
+        about = json.load(stream)
+    signal.signal(signal.SIGVTALRM, late)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 2 * about["call_s"])
+        module = load(about)
+    except BaseException as error:
+        failure = "%s while it was loaded: %s" % (type(error).__name__, str(error)[:200])
+    for line in sys.stdin:
+        name, args, kwargs = json.loads(line)
+        try:
+            if module is None:
+                raise ImportError(failure)
+            signal.setitimer(signal.ITIMER_VIRTUAL, about["call_s"])
+            answer = ["gave", encode(getattr(module, name)(*decode(args), **decode(kwargs)))]
+        except LateError as error:
+            answer = ["late", str(error)]
+        except BaseException as error:
+            answer = ["raised", "%s: %s" % (type(error).__name__, str(error)[:200])]
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,114 @@
+"""Benchmarks of single functions come in whole, and what is broken in them is named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from mx_sandboxes import Sandbox
+from mx_tasks import Submission
+from mx_tasks.software.directories import DirectoryTasks
+from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.sources.importing import import_functions
+
+HUMAN_EVAL = {
+    "task_id": "HumanEval/900",
+    "prompt": "import math\n\n\ndef half(x):\n    return x / 2\n\n\ndef area(r):\n"
+    "    '''The area of a circle.\n    >>> area(0)\n    0.0\n    '''\n",
+    "entry_point": "area",
+    "canonical_solution": "    return math.pi * r * r\n",
+    "test": "METADATA = {}\n\ndef check(candidate):\n    assert candidate(0) == 0.0\n"
+    "    assert abs(candidate(2) - 12.566370614359172) < 1e-6\n"
+    "    assert abs(candidate(half(4)) - 12.566370614359172) < 1e-6\n",
+}
+MBPP = {
+    "task_id": 901,
+    "text": "Write a function to swap a pair.",
+    "code": "def swap(pair):\n    return (pair[1], pair[0])",
+    "test_list": ["assert swap((1, 2)) == (2, 1)", "assert swap(('a', {3})) == ({3}, 'a')"],
+    "test_setup_code": "",
+}
+
+
+def bring(box: Sandbox, kind: str, source: Path, out: Path) -> tuple[DirectoryTasks | None, list[str]]:
+    said: list[str] = []
+    ids = list(import_functions(kind, source, out, box, said.append))
+    return (DirectoryTasks(out) if ids else None), said
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "right"),
+    [
+        ("humaneval", HUMAN_EVAL, "import math\ndef area(r):\n    return math.pi * r ** 2\n"),
+        ("mbpp", MBPP, "def swap(pair):\n    return tuple(reversed(pair))\n"),
+    ],
+)
+def test_a_function_is_judged_in_a_process_of_its_own(
+    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object], right: str
+) -> None:
+    path = tmp_path / "data.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(entry).encode() + b"\n"))
+    task_set, _ = bring(box, kind, path, tmp_path / "out")
+    assert task_set is not None
+    task = task_set.task("test", 0)
+    name = "area" if kind == "humaneval" else "swap"
+    equal = "class E:\n    def __eq__(self, other): return True\n    __hash__ = None\n    def __sub__(self, other): return 0\n"
+    scores = [
+        task_set.grade(task, Submission(f"```python\n{answer}\n```"), box).score
+        for answer in (
+            right,
+            f"{equal}def {name}(x): return E()\n",
+            f"import os\ndef {name}(x): os._exit(0)\n",
+            f"def {name}(x):\n    while True: pass\n",
+        )
+    ]
+    assert scores == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_a_record_that_is_broken_is_refused_and_the_others_go_on(box: Sandbox, tmp_path: Path) -> None:
+    wrong = {**HUMAN_EVAL, "task_id": "HumanEval/901", "canonical_solution": "    return 1\n"}
+    less = {name: value for name, value in HUMAN_EVAL.items() if name != "test"}
+    path = tmp_path / "data.jsonl"
+    path.write_text("\n".join(map(json.dumps, [wrong, less, HUMAN_EVAL])))
+    task_set, said = bring(box, "humaneval", path, tmp_path / "out")
+    assert task_set is not None
+    assert task_set.size("test") == 1
+    assert any("HumanEval/901: its own solution passes none" in line for line in said)
+    assert any("it has no test" in line for line in said)
+    path.write_text("{\n")
+    with pytest.raises(SourceError, match="line 1"):
+        bring(box, "humaneval", path, tmp_path / "out")
+
+
+def test_quixbugs_repository(box: Sandbox, tmp_path: Path) -> None:
+    files = {
+        "python_programs/twice.py": "def twice(x):\n    return x + 1\n",
+        "correct_python_programs/twice.py": "def twice(x):\n    return x + x\n",
+        "json_testcases/twice.json": "[[1], 2]\n[[2], 4]\n[[[3]], [3, 3]]\n",
+        "python_programs/endless.py": "def endless(n):\n    while n:\n        pass\n    return 0\n",
+        "correct_python_programs/endless.py": "def endless(n):\n    while n:\n        n -= 1\n    return 0\n",
+        "json_testcases/endless.json": "[[0], 0]\n[[3], 0]\n[[4], 0]\n",
+        "python_programs/follow.py": "def follow(node):\n    return node.successor.successor\n",
+        "correct_python_programs/follow.py": "def follow(node):\n    return node.successor\n",
+        "python_programs/node.py": "class Node:\n    def __init__(self, value=None, successor=None):\n"
+        "        self.value = value\n        self.successor = successor\n",
+        "correct_python_programs/node.py": "class Node:\n    pass\n",
+        "python_testcases/test_follow.py": "import pytest\nfrom node import Node\n\n"
+        "if pytest.use_correct:\n    from correct_python_programs.follow import follow\n"
+        "else:\n    from python_programs.follow import follow\n\n\n"
+        "def test_one():\n    last = Node(1)\n    assert follow(Node(2, last)) is last\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "QuixBugs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    task_set, said = bring(box, "quixbugs", tmp_path / "QuixBugs", tmp_path / "out")
+    assert task_set is not None, said
+    assert [task_set.task("test", n).id for n in range(3)] == [
+        "quixbugs-endless",
+        "quixbugs-follow",
+        "quixbugs-twice",
+    ]

@@ -57,14 +57,16 @@ def simulated(sandbox: Sandbox, spec: Spec, design: str, steps: list[str]) -> li
     lines = ["module tb;", *(f"reg [{w - 1}:0] {n}{' = 0' if n == spec.clock else ''};" for n, w in ins)]
     lines += [*(f"wire [{w - 1}:0] {n};" for n, w in spec.outs), f"{spec.top} dut({pins});"]
     lines += [
-        f"reg [{len(steps[0]) - 1}:0] s [0:{len(steps) - 1}]; reg [{len(steps[0]) - 1}:0] now; integer i;",
+        f"reg [{len(steps[0]) - 1}:0] mx_s [0:{len(steps) - 1}]; reg [{len(steps[0]) - 1}:0] mx_now; integer mx_i;",
         "initial begin",
     ]
-    lines.append(f'$readmemb("s.txt", s); for (i = 0; i < {len(steps)}; i = i + 1) begin now = s[i];')
+    lines.append(
+        f'$readmemb("s.txt", mx_s); for (mx_i = 0; mx_i < {len(steps)}; mx_i = mx_i + 1) begin mx_now = mx_s[mx_i];'
+    )
     place = len(steps[0])
     for name, width in ins:
         place -= width
-        lines.append(f"{name} {'=' if name == spec.clock else '<='} now[{place + width - 1}:{place}];")
+        lines.append(f"{name} {'=' if name == spec.clock else '<='} mx_now[{place + width - 1}:{place}];")
     lines.append(
         '#1; $display("%b", {' + ", ".join(name for name, _ in spec.outs) + "}); end $finish; end endmodule"
     )

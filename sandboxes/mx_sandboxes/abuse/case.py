@@ -89,7 +89,7 @@ class Bare:
     ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack;
     ``unprivileged`` takes root's rights away. ``inherit`` hands on descriptors and environment. ``memory`` is how many bytes the
     runner itself may take, ``fatal`` whether the attack may end or stop it, ``seconds`` how long a job may hang before it counts
-    as stopped.
+    as stopped. ``needs`` names what a kernel or machine may lack, so that there is nothing to attack.
     """
 
     jail: bool = True
@@ -102,6 +102,7 @@ class Bare:
     inherit: bool = False
     memory: int = 0
     fatal: bool = False
+    needs: str = ""
     seconds: float = 10.0
 
 

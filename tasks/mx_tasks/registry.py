@@ -34,6 +34,7 @@ _factories: dict[str, Factory | str] = {
     "hardware:verilog-eval": "mx_tasks.hardware.imports:verilog_eval",
     "software:micro": "mx_tasks.software.micro:MicroTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
+    "trading:bootstrap": "mx_tasks.trading.ladder:bootstrap",
     "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",
     "trading:micro": "mx_tasks.trading.micro:MicroTasks",
     "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",

@@ -58,6 +58,7 @@ CAPABILITIES = ("--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN", "--c
 A job has none."""
 OWN_FOLDERS = ("--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--dir", "/mx/trees")  # noqa: S108  inside the jail
 INSIDE_UID = 1000
+TRIES = 5
 WRITTEN = {
     "/etc/passwd": b"root:x:0:0:root:/:/bin/false\nmx:x:1000:1000:mx:/work:/bin/sh\n",
     "/etc/group": b"root:x:0:\nmx:x:1000:\n",
@@ -199,14 +200,16 @@ def _memory_file(data: bytes) -> int:
 
 def birth(packages: bytes | None = None) -> Slot:
     """Start a slot with an archive of packages. Raises SandboxUnavailableError when this machine does not let us."""
-    try:
-        return _birth(packages)
-    except SlotDiedError as error:
-        logger.info("a jail died at its birth, trying once more: %s", error)
-    try:
-        return _birth(packages)
-    except SlotDiedError as error:
-        raise SandboxUnavailableError(f"bubblewrap cannot start a jail here ({error}): {INSTALL}") from error
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _birth(packages)
+        except SlotDiedError as error:  # somebody may have killed it
+            if attempt == TRIES:
+                raise SandboxUnavailableError(
+                    f"bubblewrap cannot start a jail here ({error}): {INSTALL}"
+                ) from error
+            logger.info("a jail died at its birth, trying again: %s", error)
+    raise AssertionError("unreachable")
 
 
 def _birth(packages: bytes | None) -> Slot:

@@ -22,6 +22,7 @@ from mx_envs.turns import parts_asked, turn_rewards
 from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
 from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
+from mx_tasks.software.patches import diff_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""
@@ -30,6 +31,7 @@ MOST_REFUSALS = 100
 MOST_SERVICE_CALLS = 100_000
 """Calls of the task's service that a script may make; then the episode ends."""
 LOG_CHARACTERS = 2_000
+LONGEST_DIFF = 200_000
 TOOL_CALL = "```tool"
 
 _LIMIT_REACHED = {
@@ -349,6 +351,7 @@ class Episode:
             submission=submission,
             stop=stop,
             grade=grade,
+            diff=self._diff(submission),
             error=_repeatable(error),
             log=_log(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )
@@ -402,6 +405,15 @@ class Episode:
             state,
             tuple(removed) if completed is not None else (),
         )
+
+    def _diff(self, submission: Submission) -> str:
+        """What a submission changes of the task's files, as a unified diff."""
+        given = self.task.files
+        changed: dict[str, bytes | None] = {
+            name: data for name, data in submission.files.items() if given.get(name) != data
+        }
+        diff = diff_of(given, {**changed, **dict.fromkeys(submission.removed)})
+        return diff if len(diff) <= LONGEST_DIFF else f"{diff[:LONGEST_DIFF]}\n... cut here\n"
 
     def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
         nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)

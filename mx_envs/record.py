@@ -77,7 +77,7 @@ class EpisodeRecord:
     """One task, one design, its turns, its grade.
 
     ``error`` is the last line of a crashed script's traceback, ``log`` the end of what the script printed, ``label`` the kind of
-    workflow that the design is (see :func:`mx_envs.workflow_label`).
+    workflow that the design is (see :func:`mx_envs.workflow_label`), ``diff`` what the submission changes of the task's files.
     """
 
     env: str
@@ -95,6 +95,7 @@ class EpisodeRecord:
     error: str = ""
     log: str = ""
     rewards: Rewards = field(default_factory=Rewards)
+    diff: str = ""
 
     @property
     def calls(self) -> int:
@@ -134,6 +135,7 @@ class EpisodeRecord:
                 **({"service": service} if service else {}),
                 **({"removed": list(self.submission.removed)} if self.submission.removed else {}),
             },
+            "diff": self.diff,
             "stop": self.stop.value,
             "error": self.error,
             "log": self.log,

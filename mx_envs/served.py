@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mx_envs.inside.endpoint.desk import Call, Desk
-from mx_envs.inside.endpoint.workspace import TOOLS
+from mx_envs.inside.endpoint.workspace import tools_of
+from mx_envs.inside.mas_tools import TOOLS
 from mx_sandboxes import (
     Capabilities,
     Completed,
@@ -110,7 +111,8 @@ class ServedSandbox:
         given = dict(files or {})
         given.pop("design.py", None)
         workspace = _Workspace(self.inner, given, env, limits or Limits())
-        desk = Desk(json.loads(given["task.json"]), TOOLS, workspace.use)
+        task = json.loads(given["task.json"])
+        desk = Desk(task, tools_of(TOOLS, task), workspace.use)
         key = f"mx-{secrets.token_hex(12)}"
         with self._lock:
             self._desks[key] = desk

@@ -30,11 +30,16 @@ class Job(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Played(Generic[Key]):
-    """An episode that is over; ``seconds`` of wall time spent in the environment, without the policies."""
+    """An episode that is over; ``seconds`` of wall time spent in the environment, without the policies.
+
+    ``samples`` has for each turn the tokens that its policy sampled (``prompt_ids``, ``output_ids``, ``log_probabilities``), None
+    where the policy does not tell.
+    """
 
     key: Key
     record: EpisodeRecord
     seconds: float
+    samples: tuple[Any, ...] = ()
 
 
 class _Seat(Generic[Key]):
@@ -44,6 +49,7 @@ class _Seat(Generic[Key]):
         self.env: Any = None
         self.job: Job[Key] | None = None
         self.seconds = 0.0
+        self.samples: list[Any] = []
         self._made_by: Callable[[], Any] | None = None
 
     def begin(self, job: Job[Key], make_env: Callable[[], Any]) -> None:
@@ -51,7 +57,7 @@ class _Seat(Generic[Key]):
         if self._made_by is not make_env:
             self.close()
             self.env, self._made_by = make_env(), make_env
-        self.job, self.seconds = job, 0.0
+        self.job, self.seconds, self.samples = job, 0.0, []
         self.env.reset(seed=job.seed, options={"task": job.task})
 
     def question(self) -> tuple[Policy, Observation]:
@@ -61,6 +67,11 @@ class _Seat(Generic[Key]):
         policy = self.job.designer if designing else self.job.executor
         observation: Observation = self.env.observe(self.env.agent_selection)
         return policy, observation
+
+    def note(self, sample: Any) -> None:
+        """Remember the tokens of the answer that comes next, unless it is a design."""
+        if not self.env.agent_selection.startswith("designer"):
+            self.samples.append(sample)
 
     def step(self, action: str) -> None:
         """Act for whoever is asked; an episode that ends with it is left at its end."""
@@ -86,7 +97,7 @@ class _Seat(Generic[Key]):
         if record is None:
             return None
         assert self.job is not None  # noqa: S101
-        return Played(self.job.key, record, self.seconds)
+        return Played(self.job.key, record, self.seconds, tuple(self.samples))
 
 
 def play(
@@ -160,11 +171,23 @@ def _act(seats: list[_Seat[Any]]) -> list[str]:
     actions = [""] * len(seats)
     for places in places_of.values():
         policy = questions[places[0]][0]
-        answers = policy.act([questions[place][1] for place in places])
+        answers, samples = _answers(policy, [questions[place][1] for place in places])
         if len(answers) != len(places):
             raise ValueError(
                 f"{type(policy).__name__} gave {len(answers)} answers to {len(places)} questions"
             )
         for place, answer in zip(places, answers, strict=True):
             actions[place] = answer
+        for place, sample in zip(places, samples, strict=True):
+            seats[place].note(sample)
     return actions
+
+
+def _answers(policy: Policy, observations: list[Observation]) -> tuple[list[str], list[Any]]:
+    """The answers, and of a policy that tells them the sampled tokens of each."""
+    sample = getattr(policy, "sample", None)
+    if sample is None:
+        answers = policy.act(observations)
+        return answers, [None] * len(answers)
+    samples = sample(observations)
+    return [each.text for each in samples], samples

@@ -160,10 +160,15 @@ def task_tools() -> dict[str, Tool]:
     """The tools that the task brings."""
     global _task_tools
     if _task_tools is None:
-        with open("task.json") as file:
-            about = json.load(file).get("tools", [])
-        _task_tools = {each["name"]: _task_tool(each) for each in about}
+        _task_tools = {each["name"]: _task_tool(each) for each in about_task().get("tools", [])}
     return _task_tools
+
+
+def about_task() -> dict[str, Any]:
+    """What the host tells of the task."""
+    with open("task.json") as file:
+        about: dict[str, Any] = json.load(file)
+    return about
 
 
 def _task_tool(about: dict[str, Any]) -> Tool:

@@ -16,9 +16,10 @@ sys.path[0] = (
 sys.path.append(os.path.join(os.getcwd(), ".mx"))
 
 import mas  # noqa: E402
+import mas_tools  # noqa: E402
 from endpoint.desk import Desk  # noqa: E402
 from endpoint.server import Endpoint  # noqa: E402
-from endpoint.workspace import TOOLS, use  # noqa: E402
+from endpoint.workspace import tools_of, use  # noqa: E402
 
 
 def answered(desk: Desk) -> None:
@@ -50,7 +51,7 @@ def main() -> None:
     """Serve, and run the program."""
     task = {"id": mas.task.id, "prompt": mas.task.prompt, "files": mas.task.files}
     task["parts"] = [{"name": part.name, "prompt": str(part)} for part in mas.task.parts]
-    desk = Desk(task, TOOLS, use, new_seat)
+    desk = Desk(task, tools_of(mas_tools.TOOLS, mas_tools.about_task()), use, new_seat)
     server = Endpoint(lambda _: desk).start()
     threading.Thread(target=answered, args=(desk,), name="answers", daemon=True).start()
     url = f"{server.url}/v1"

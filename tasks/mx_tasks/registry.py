@@ -35,6 +35,7 @@ _factories: dict[str, Factory | str] = {
     "software:micro": "mx_tasks.software.micro:MicroTasks",
     "software:packages": "mx_tasks.software.packages:PackageTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
+    "trading:bootstrap": "mx_tasks.trading.ladder:bootstrap",
     "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",
     "trading:micro": "mx_tasks.trading.micro:MicroTasks",
     "trading:mean-reversion": "mx_tasks.trading.ladder:mean_reversion",

@@ -26,7 +26,10 @@ def main() -> None:
 
     with mx_sandboxes.open_sandbox("auto") as sandbox:
         for name in mx_tasks.task_set_names():
-            task_set = mx_tasks.load_task_set(name)
+            try:
+                task_set = mx_tasks.load_task_set(name)
+            except mx_tasks.TaskSetError:  # its data is no part of the distribution
+                continue
             task = task_set.task("train", 0)
             grade = task_set.grade(task, mx_tasks.Submission(""), sandbox)
             assert (grade.score, grade.passed) == (0.0, False), (name, grade)

@@ -21,6 +21,10 @@ def row_of(
 ) -> dict[str, Any]:
     """The row of ``episodes.jsonl``."""
     cell, record = played.key, played.record.as_dict()
+    for turn, sample in zip(record["turns"], played.samples, strict=False):
+        if sample is not None:
+            names = ("prompt_ids", "output_ids", "log_probabilities")
+            turn["tokens"] = {name: getattr(sample, name) for name in names}
     agents = tokens_by_agent(record["turns"])
     inward, outward = (sum(spent[place] for spent in agents.values()) for place in (1, 2))
     price = money(config.prices, cell.executor, inward, outward)

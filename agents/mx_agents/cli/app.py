@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,15 @@ app.add_typer(tasks_app, name="tasks")
 tasks_app.add_typer(make_app, name="make")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(trading_app, name="trading")
+
+
+class ExportForm(StrEnum):
+    """What ``mx export`` writes."""
+
+    ATIF = "atif"
+    TRAJ = "traj"
+    PREDS = "preds"
+
 
 METHODS = "single,vote,reflect,debate,split"
 DESIGNER_HELP = "Who designs: a method (single, vote, reflect, debate, split, best_of), scripted, human, hf:PATH, FILE.py:NAME, ..."
@@ -243,6 +253,23 @@ def view(
     from mx_agents.cli.view import run as run_view
 
     raise typer.Exit(run_view(run, host, port))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a benchmark run.")],
+    form: Annotated[
+        ExportForm, typer.Option("--format", help="ATIF v1.8 trajectories, .traj.json, or preds.jsonl.")
+    ] = ExportForm.ATIF,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to write into; without it, in the run.")
+    ] = None,
+) -> None:
+    """Write a run's episodes in the formats of Harbor, mini-swe-agent and SWE-bench."""
+    from mx_agents.exports import export as write
+
+    folder = output or run / form.value
+    typer.echo(f"{write(run, form.value, folder)} episodes in {folder}")
 
 
 @tasks_app.command("list")

@@ -39,6 +39,8 @@ NOTES = (
     "nothing handed in. Tampered: caught interfering with its grading. Tokens in/out per episode, a quarter of the bytes."
 )
 SIGNIFICANT = 0.05
+NAME = 26
+"""Characters of a method's name; of a longer one, the end tells most."""
 
 
 def run(
@@ -193,7 +195,7 @@ def _cells(row: MethodSummary, *, narrow: bool) -> list[Text]:
     if row.behind is not None and (row.p is None or row.p > SIGNIFICANT):
         difference.append(" ~", style="dim")
     return [
-        Text(row.method, style="bold"),
+        Text(row.method if len(row.method) <= NAME else f"…{row.method[1 - NAME :]}", style="bold"),
         _interval(row.success, 100, ".1f", ".0f"),
         difference,
         Text(f"{row.score.mean:.2f}") if narrow else _interval(row.score, 1, ".3f", ".2f"),

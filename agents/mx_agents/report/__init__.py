@@ -33,4 +33,19 @@ def write_report(run_folder: Path, output: Path | None = None) -> Path:
         write_text(target, page.encode(errors="replace").decode())  # models write lone surrogates too
     except OSError as error:
         raise UsageError(f"the report {str(target)!r} cannot be written: {error.strerror}") from None
+    _write_picture(folder, target)
     return target
+
+
+def _write_picture(folder: Path, page: Path) -> None:
+    """Beside the page of a run that traded: ``trading.png``, where matplotlib is installed."""
+    from mx_agents.bench.summary import last_rows
+    from mx_agents.report.trading_section import draw, traded
+    from mx_agents.runs import read_lines
+
+    if read_config(folder).get("kind") != "bench":
+        return
+    chosen = traded(last_rows(read_lines(folder / "episodes.jsonl")))
+    picture = draw(chosen) if chosen else None
+    if picture is not None:
+        page.with_name("trading.png").write_bytes(picture)

@@ -153,6 +153,7 @@ def episode_data(record: dict[str, Any]) -> dict[str, Any]:
         "log": _cut(record.get("log") or ""),
         "answer": _cut((record.get("submission") or {}).get("answer", "")),
         "files": sorted((record.get("submission") or {}).get("files") or ()),
+        "diff": _cut(record.get("diff") or ""),
         "score": grade.get("score", 0.0),
         "passed": bool(grade.get("passed")),
         "tampered": bool(grade.get("tampered")),

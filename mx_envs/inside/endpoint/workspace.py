@@ -4,24 +4,24 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 LONGEST_RESULT = 4000
+OWN = ("submit",)
+"""Tools of scripts that the endpoint has a way of its own for."""
+NUMBERS = ("line", "seconds")
 
 
-def _tool(name: str, description: str, /, **texts: str) -> dict[str, Any]:
-    properties = {field: {"type": "string", "description": about} for field, about in texts.items()}
-    parameters = {"type": "object", "properties": properties, "required": list(texts)}
-    return {"name": name, "description": description, "parameters": parameters}
-
-
-TOOLS = [
-    _tool(
-        "run", "Run a shell command in the workspace; gives its exit code and output.", command="the command"
-    ),
-    _tool("read_file", "Read a file of the workspace.", name="the file's name"),
-    _tool("write_file", "Write a file of the workspace.", name="the file's name", text="its whole new text"),
-]
+def tools_of(known: Mapping[str, Any], task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools as functions with JSON schemas: those of :mod:`mas_tools` (``known``) and those that the task brings."""
+    tools = [_ours(name, tool) for name, tool in known.items() if name not in OWN]
+    for brought in task.get("tools", ()):
+        if brought["name"] not in known:
+            arguments = brought["arguments"]
+            required = [name for name, about in arguments.items() if "default" not in about]
+            tools.append(_function(brought["name"], brought["description"], dict(arguments), required))
+    return tools
 
 
 def use(name: str, arguments: dict[str, Any]) -> str:
@@ -41,3 +41,17 @@ def serve() -> None:
     while True:
         call = mas._receive()
         mas._send({"result": use(call["tool"], call["arguments"])})
+
+
+def _ours(name: str, tool: Any) -> dict[str, Any]:
+    properties = {
+        field: {"type": "integer" if about.startswith(NUMBERS) else "string", "description": about}
+        for field, about in tool.arguments.items()
+    }
+    required = [field for field, about in tool.arguments.items() if "optional" not in about]
+    return _function(name, tool.description, properties, required)
+
+
+def _function(name: str, description: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": required}
+    return {"name": name, "description": description, "parameters": parameters}

@@ -14,6 +14,7 @@ SIZES: dict[str, Any] = {
     "memory_bytes": 128 << 20,
     "pids": 32,
     "workspace_bytes": 16 << 20,
+    "inodes": 4096,
     "file_bytes": 8 << 20,
     "open_files": 64,
     "output_bytes": 64 << 10,
@@ -88,7 +89,7 @@ class Bare:
     ``capabilities`` are those of the jail's own root; ``root`` says that only the machine's own root can show the attack;
     ``unprivileged`` takes root's rights away. ``inherit`` hands on descriptors and environment. ``memory`` is how many bytes the
     runner itself may take, ``fatal`` whether the attack may end or stop it, ``seconds`` how long a job may hang before it counts
-    as stopped.
+    as stopped. ``needs`` names what a kernel or machine may lack, so that there is nothing to attack.
     """
 
     jail: bool = True
@@ -101,6 +102,7 @@ class Bare:
     inherit: bool = False
     memory: int = 0
     fatal: bool = False
+    needs: str = ""
     seconds: float = 10.0
 
 

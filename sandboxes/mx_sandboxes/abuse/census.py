@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mx_sandboxes.abuse.case import QUICK, Place
+from mx_sandboxes.abuse.case import SIZES, Place
 from mx_sandboxes.sandbox import Limits, Reason
 
 PROGRAM = r"""
@@ -84,11 +84,7 @@ print(json.dumps({
     "left": [name for name in ("mx_left",) if hasattr(builtins, name) or hasattr(sys, name)],
 }, sort_keys=True))
 """
-LIMITS = Limits(
-    wall_s=10.0,
-    cpu_s=10.0,
-    **{name: getattr(QUICK, name) for name in ("memory_bytes", "pids", "workspace_bytes")},
-)
+LIMITS = Limits(wall_s=10.0, cpu_s=10.0, **SIZES)
 
 
 def census(place: Place) -> dict[str, Any]:

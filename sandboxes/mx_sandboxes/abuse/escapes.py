@@ -214,13 +214,14 @@ event = ctypes.create_string_buffer(struct.pack("IIQ", 1, 128, 0) + bytes(112))
 if call((298, 241), event, 0, -1, -1, 0)[0] >= 0: through("opened a performance counter")
 if call((323, 282), 0)[0] >= 0: through("handles page faults of the kernel")
 """,
-        bare=Bare(jail=False, root=True),
+        bare=Bare(needs="bpf", jail=False, root=True),
     ),
     Case(
         "io-uring",
         "get a ring into the kernel that no filter of system calls sees",
         SYSTEM
         + 'if call((425, 425), 4, ctypes.create_string_buffer(120))[0] >= 0: through("set up io_uring")\n',
+        bare=Bare(needs="io_uring"),
     ),
     Case(
         "asynchronous-io",
@@ -230,6 +231,7 @@ if call((323, 282), 0)[0] >= 0: through("handles page faults of the kernel")
 context = ctypes.c_ulong(0)
 if call((206, 0), 1000, ctypes.byref(context))[0] == 0: through("reserved 1000 of the machine's asynchronous requests")
 """,
+        bare=Bare(needs="asynchronous requests"),
     ),
     Case(
         "watching-the-host",
@@ -296,6 +298,7 @@ if platform.machine() == "x86_64":
         os._exit(0)
     os.wait()
 """,
+        bare=Bare(needs="32-bit system calls"),
     ),
     Case(
         "file-handles",
@@ -307,6 +310,7 @@ mount = ctypes.create_string_buffer(8)
 if call((303, 264), -100, b"/usr/bin/env", handle, mount, 0)[0] == 0: through("has a handle of a host's file")
 if not refused(call((304, 265), -100, handle, 0)[1]): through("may open files by handle")
 """,
+        bare=Bare(needs="handles of files"),
     ),
     Case(
         "memory-of-others",
@@ -341,7 +345,7 @@ for place in places:
         through("opened for writing:", place)
     except OSError: pass
 """,
-        bare=Bare(jail=False, root=True),
+        bare=Bare(needs="settings that root may write", jail=False, root=True),
     ),
     Case(
         "control-groups",
@@ -358,7 +362,7 @@ for top, folders, names in os.walk("/sys/fs/cgroup"):
     if os.access(top, os.W_OK) and not os.statvfs(top).f_flag & 1: through("may make groups in", top)
 """,
         limits=LONG,
-        bare=Bare(jail=False, root=True),
+        bare=Bare(needs="control groups that root may write", jail=False, root=True),
     ),
     Case(
         "privileges",
@@ -424,7 +428,7 @@ for name, numbers, arguments in (
 ):
     if not refused(call(numbers, *arguments)[1]): through("the kernel listens to", name)
 """,
-        bare=Bare(jail=False, root=True),
+        bare=Bare(needs="a root with all capabilities", jail=False, root=True),
     ),
     Case(
         "unknown-system-calls",
@@ -436,6 +440,7 @@ for number in (*range(451, 480), 500, 1000):
         result, error = call((number, number), argument, argument, argument, argument, argument, argument)
         if error != errno.ENOSYS: through("the kernel knows call", number)
 """,
+        bare=Bare(needs="calls newer than Linux 6.4"),
     ),
     Case(
         "host-processes",

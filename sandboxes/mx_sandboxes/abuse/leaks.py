@@ -10,6 +10,7 @@ from mx_sandboxes.abuse import stages
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Staged, printed, source
 from mx_sandboxes.opening import open_sandbox
 from mx_sandboxes.sandbox import Sandbox, SessionEndedError
+from mx_sandboxes.trees import Tree
 
 SAME_FILES = (
     "slots of this backend see the same read-only files of the host, and the kernel has one lock for each: "
@@ -99,6 +100,40 @@ os.umask(0)
 os.environ["MX_LEFT"] = "1"
 os.chdir("/")
 """
+
+SPOIL = """
+import mmap, os
+for top in (".", "/mx/trees"):
+    for folder, folders, names in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            if top != ".": through("found the place where trees are kept:", path)
+            try:
+                with open(path, "r+b") as file:
+                    with mmap.mmap(file.fileno(), 0) as shared: shared[0:1] = b"!"
+                    file.write(b"spoilt")
+                os.chmod(path, 0o777)
+                os.setxattr(path, "user.overlay.redirect", b"/")
+            except OSError: pass
+try:
+    os.unlink("kept/a.txt")
+    os.rename("kept/b.txt", "c.txt")
+    os.symlink("/etc/passwd", "kept/a.txt")
+except OSError: pass
+if os.path.exists("other.txt"): through("sees the tree of another job")
+"""
+KEPT = {"kept/a.txt": b"as it was\n", "kept/b.txt": b"as it was\n"}
+
+
+def spoilt_tree(sandbox: Sandbox, staged: Staged) -> str | None:
+    """The tree that jobs of one slot share is the same after a job that changed all of it, and no job sees another's."""
+    tree = Tree(KEPT)
+    sandbox.run(["python", "-c", "pass"], files=Tree({"other.txt": b"of another job"}), limits=LONG)
+    found = printed(sandbox.run(["python", "-c", source(SPOIL, staged)], files=tree, limits=LONG))
+    show = "import os; [print(open(os.path.join(p, n)).read(), end='') for p, _, f in os.walk('.') for n in sorted(f)]"
+    seen = sandbox.run(["python", "-c", show], files=tree, limits=LONG).stdout
+    return found or (None if seen == b"".join(KEPT.values()) else f"the next job's tree is {seen[:60]!r}")
+
 
 CASES = (
     Case(
@@ -234,6 +269,7 @@ for ring in (-4, -5, -3):  # the user's, the user's session's, the session's
         libc.syscall(control, 15, key, 4)  # gone after four seconds
         through("left a key in keyring", ring)
 """,
+        bare=Bare(needs="keyrings"),
     ),
     Case(
         "listening-sockets",
@@ -304,6 +340,13 @@ for line in open("/proc/self/net/dev").read().splitlines():
             and None
         ),
         bare=Bare(runner="in process"),
+    ),
+    Case(
+        "kept-trees",
+        "spoil the tree of files that the next job starts from, or read another's",
+        SPOIL,
+        files=KEPT,
+        play=spoilt_tree,
     ),
     Case(
         "random-numbers",
@@ -442,7 +485,7 @@ import fcntl, os
 sizes = [fcntl.fcntl(os.pipe()[0], 1032) for _ in range(3)]
 if min(sizes) < 65536: through("left the other job pipes of", min(sizes), "bytes")
 """,
-        bare=Bare(unprivileged=True),
+        bare=Bare(needs="a quota of pipe memory", unprivileged=True),
         unenforced={"bubblewrap": SAME_USER} if os.geteuid() != 0 else {},
     ),
 )

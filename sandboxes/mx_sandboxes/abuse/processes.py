@@ -281,7 +281,7 @@ for attempt in (
 for kind in (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE):
     if resource.getrlimit(kind)[1] != 0: through("may raise its priority")
 """,
-        bare=Bare(jail=False, root=True),
+        bare=Bare(needs="a root that may raise priorities", jail=False, root=True),
     ),
     Case(
         "unwaited-children",

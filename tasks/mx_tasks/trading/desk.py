@@ -142,8 +142,18 @@ class Desk:
             "carry": self.carry,
             "values": self.values,
             "liquidation": sold,
+            "benchmark": self._benchmark(),
             "faults": list(self.faults),
         }
+
+    def _benchmark(self) -> list[float]:
+        """Equal shares of all assets bought at the first close and held, without costs."""
+        market = self.market
+        rows = slice(self.first + 1, self.row + 1)
+        grown = market.before[rows] * market.after[rows]
+        if market.payout is not None:
+            grown = grown + market.payout[rows]
+        return [1.0, *np.cumprod(grown, axis=0).mean(axis=1).tolist()]
 
     def _step(self, wanted: Array | None, fault: str) -> None:
         """One bar on: to the weights; after a fault to the last target; else, and before there is a target, without a trade."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mx_tasks.registry import TaskSetError
 
-class TradingError(ValueError):
+
+class TradingError(TaskSetError):
     """Something is wrong with market data, weights, costs, windows or a calendar."""
 
 

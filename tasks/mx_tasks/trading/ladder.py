@@ -15,9 +15,11 @@ from mx_sandboxes import Sandbox
 from mx_tasks.registry import check_split
 from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
 from mx_tasks.trading.bars import Array
+from mx_tasks.trading.bootstrap import bootstrap_world, history_returns
 from mx_tasks.trading.desk import Desk
 from mx_tasks.trading.optimum import Optimum, solve
 from mx_tasks.trading.salt import host_salt, salted, trace
+from mx_tasks.trading.sources import load_source, read_file
 from mx_tasks.trading.worlds import World, load_world
 
 HISTORY = 40
@@ -34,8 +36,8 @@ class LadderTasks:
     ``bars`` is the number of decisions. ``salt`` is the secret of :mod:`mx_tasks.trading.salt`; None for this host's.
     """
 
-    def __init__(self, world: str, seed: int = 0, bars: int = BARS, salt: str | None = None) -> None:
-        self.world: World = load_world(world)
+    def __init__(self, world: str | World, seed: int = 0, bars: int = BARS, salt: str | None = None) -> None:
+        self.world: World = load_world(world) if isinstance(world, str) else world
         self.seed = seed
         self.bars = bars
         self._salt = salt
@@ -232,3 +234,17 @@ def mean_reversion(seed: int = 0, bars: int = BARS, salt: str | None = None) -> 
 def hidden_regime(seed: int = 0, bars: int = BARS, salt: str | None = None) -> EarningTasks:
     """``trading:hidden-regime``."""
     return EarningTasks("hidden-regime", seed, bars, salt)
+
+
+def bootstrap(
+    source: str = "bokeh",
+    file: str | None = None,
+    edge: float = 0.15,
+    seed: int = 0,
+    bars: int = BARS,
+    salt: str | None = None,
+) -> LadderTasks:
+    """``trading:bootstrap``: returns of a pinned source or of your file, with a planted edge; 0 for none. Raises DataError."""
+    history = load_source(source) if file is None else read_file(file)
+    world = bootstrap_world(history_returns(history), edge)
+    return EarningTasks(world, seed, bars, salt) if edge else LadderTasks(world, seed, bars, salt)

@@ -40,6 +40,8 @@ class World:
     costs: Costs
     rules: Rules
     shown: str = ""
+    draws: Callable[[np.random.Generator, int], Array] | None = None
+    """The uniform numbers that choose a path's outcomes, where they are not independent."""
 
     def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
         """A path: the states at each bar, and the return of each bar (0 for the first)."""
@@ -51,7 +53,7 @@ class World:
         count = len(rngs)
         states, returns = np.empty((count, bars)), np.zeros((count, bars))
         states[:, 0] = [rng.choice(self.start) for rng in rngs]
-        draws = np.array([rng.random(bars) for rng in rngs])
+        draws = np.array([self.draws(rng, bars) if self.draws else rng.random(bars) for rng in rngs])
         rows = np.arange(count)
         for bar in range(1, bars):
             chance, growth, following = self.outcomes(states[:, bar - 1])

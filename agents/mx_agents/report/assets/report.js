@@ -72,6 +72,15 @@
     }
     if (last === 0 || text.slice(last).trim()) details.append(plain(text.slice(last)));
   }
+  function diff(text) {
+    const pre = el("pre", { class: "diff" });
+    for (const line of text.split("\n")) {
+      const kind = line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : line.startsWith("@@") ? "place" : "";
+      pre.append(el("span", { class: kind }, `${line}\n`));
+    }
+    return pre;
+  }
+
   function turn(details, one) {
     for (const [role, content] of one.messages) {
       const title = role === "user" ? "question" : role === "tool" ? "tool result" : role;
@@ -101,6 +110,7 @@
     }
     details.append(el("h4", {}, "Handed in"), plain(episode.answer));
     if (episode.files.length) details.append(el("p", {}, `Files: ${episode.files.join(", ")}`));
+    if (episode.diff) details.append(el("h4", {}, "Changes"), diff(episode.diff));
     const parts = Object.entries(episode.parts);
     if (parts.length) {
       details.append(el("h4", {}, "Grade"));

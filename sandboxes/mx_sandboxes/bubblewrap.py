@@ -24,7 +24,7 @@ from typing import IO
 from mx_sandboxes import seccomp
 from mx_sandboxes.capabilities import of_bubblewrap
 from mx_sandboxes.packages import PLACE, archive, check_tools
-from mx_sandboxes.pool import PooledSandbox
+from mx_sandboxes.pooled import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slot import Slot, SlotDiedError
 from mx_sandboxes.spawn import spawn

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from mx_sandboxes import seccomp
 from mx_sandboxes.capabilities import Capabilities, of_docker
 from mx_sandboxes.images import LABEL, image_tag
-from mx_sandboxes.pool import PooledSandbox
+from mx_sandboxes.pooled import PooledSandbox
 from mx_sandboxes.sandbox import Limits, SandboxError, SandboxUnavailableError
 from mx_sandboxes.slot import Slot, SlotDiedError
+from mx_sandboxes.trees import ROOM_BYTES
 
 if TYPE_CHECKING:
     import docker
@@ -163,7 +164,7 @@ class Container:
 def _settings(limits: Limits, *, runtime: str | None, cpus: float | None) -> dict[str, Any]:
     """How a slot's container is made: strict, and with room for one job of these limits."""
     place = f"rw,nosuid,nodev,exec,mode=1777,size={limits.workspace_bytes}"
-    memory = limits.memory_bytes + 2 * limits.workspace_bytes + (96 << 20)
+    memory = limits.memory_bytes + 2 * limits.workspace_bytes + (96 << 20) + 2 * ROOM_BYTES
     return {
         "network_mode": "none",
         "read_only": True,

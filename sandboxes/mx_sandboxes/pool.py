@@ -1,28 +1,16 @@
-"""A pool of warm slots, and the sandbox on top of it."""
+"""A pool of warm slots: who gets which, and what is made ready in the background."""
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Hashable
 
-from mx_sandboxes.capabilities import Capabilities
-from mx_sandboxes.jobs import Request, as_tuple
-from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
-from mx_sandboxes.session import SlotSession
-from mx_sandboxes.slot import Slot, SlotDiedError
+from mx_sandboxes.sandbox import Limits, SandboxError
+from mx_sandboxes.slot import Slot
 
 logger = logging.getLogger(__name__)
-
-ATTEMPTS = 2
-"""A job has no way to act on anything outside its slot, so one whose slot died may run again."""
 
 
 class _Spare:
@@ -271,153 +259,3 @@ class Pool:
                 self._queue.popleft().release()
             else:
                 self._places += 1
-
-
-class PooledSandbox:
-    """`mx_sandboxes.Sandbox` on a pool of slots of one backend."""
-
-    def __init__(
-        self,
-        backend: str,
-        birth: Callable[[Limits], Slot],
-        *,
-        slots: int,
-        limits: Limits,
-        finish: Callable[[], None],
-        kind: Callable[[Limits], Hashable],
-        capabilities: Capabilities,
-        first: Slot | None = None,
-    ) -> None:
-        if slots < 1:
-            raise ValueError(f"a sandbox has at least one slot, not {slots}")
-        self._backend = backend
-        self._capabilities = capabilities
-        self._slots = slots
-        self._limits = limits
-        self._pool = Pool(birth, slots, kind)
-        if first is not None:
-            self._pool.add(first, limits)
-        self._finalizer = weakref.finalize(self, _shut, self._pool, finish)
-        atexit.register(self._finalizer)
-
-    @property
-    def backend(self) -> str:
-        """The backend's name."""
-        return self._backend
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What this sandbox enforces, and how."""
-        return self._capabilities
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        files: Mapping[str, bytes] | None = None,
-        collect: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-        fresh: bool = False,
-    ) -> Completed:
-        """See `mx_sandboxes.Sandbox.run`."""
-        request = Request(
-            as_tuple(argv),
-            limits or self._limits,
-            stdin=stdin,
-            files=files or {},
-            collect=as_tuple(collect),
-            env=env or {},
-        )
-        return self._run(request, fresh=fresh)
-
-    def run_batch(self, jobs: Iterable[Job]) -> Iterator[Completed]:
-        """See `mx_sandboxes.Sandbox.run_batch`."""
-        waiting: deque[Future[Completed]] = deque()
-        with ThreadPoolExecutor(self._slots, thread_name_prefix="mx-sandbox-batch") as threads:
-            try:
-                for job in jobs:
-                    waiting.append(threads.submit(self._run_job, job))
-                    if len(waiting) >= 2 * self._slots:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-    def _run_job(self, job: Job) -> Completed:
-        request = Request(
-            as_tuple(job.argv),
-            job.limits or self._limits,
-            stdin=job.stdin,
-            files=job.files,
-            collect=as_tuple(job.collect),
-            env=job.env,
-        )
-        try:
-            return self._run(request, fresh=job.fresh)
-        except SandboxError as error:  # one job's verdict; the others go on
-            return Completed(Reason.SANDBOX_DIED, None, stderr=str(error).encode())
-
-    def _run(self, request: Request, *, fresh: bool) -> Completed:
-        """Run a request; once more on a new slot when the first died under it."""
-        for attempt in range(1, ATTEMPTS + 1):
-            slot = self._pool.acquire(request.limits, fresh=fresh or attempt > 1)
-            try:
-                return replace(slot.run(request), attempts=attempt)
-            except SlotDiedError:
-                if self._pool.closed:
-                    break
-            except BaseException:
-                slot.trusted = False
-                raise
-            finally:
-                self._pool.release(slot)
-        return Completed(Reason.SANDBOX_DIED, None, attempts=attempt)
-
-    def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
-        """Have that many slots (default: all) ready for jobs of these limits. Raises SandboxError when one cannot be born."""
-        self._pool.warm(limits or self._limits, self._slots if slots is None else slots)
-
-    def session(
-        self,
-        argv: Sequence[str],
-        *,
-        files: Mapping[str, bytes] | None = None,
-        env: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-    ) -> SlotSession:
-        """See `mx_sandboxes.Sandbox.session`."""
-        request = Request(
-            as_tuple(argv), limits or self._limits, session=True, files=files or {}, env=env or {}
-        )
-        slot = self._pool.acquire(request.limits)
-        try:
-            session = SlotSession(slot, request, self._pool.release)
-            self._pool.lend(slot)
-            return session
-        except BaseException:
-            slot.trusted = False
-            self._pool.release(slot)
-            raise
-
-    def close(self) -> None:
-        """End every job and slot; may be called again."""
-        self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _shut(pool: Pool, finish: Callable[[], None]) -> None:
-    try:
-        pool.close()
-    finally:
-        finish()

@@ -274,16 +274,9 @@ with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/ws") as ws:
         ws.send(json.dumps({"type": "step", "data": {"text": "a + b"}})); ws.recv()
     timed(step)
 """),
-    "verifiers": ("verifiers", """
-import asyncio
-import verifiers as vf
-rubric = vf.Rubric(funcs=[lambda completion, answer, **_: 1.0], weights=[1.0])
-async def score():
-    said = [{"role": "assistant", "content": "3"}]
-    state = {"prompt": [], "completion": said, "answer": "3", "task": "t", "info": {}, "timing": {}, "trajectory": []}
-    await rubric.score_rollout(state)
-loop = asyncio.new_event_loop()
-timed(lambda: loop.run_until_complete(score()))
+    "verifiers": ("verifiers.v1", """
+import verifiers.v1 as vf
+timed(lambda: vf.verify_boxed_math_answer("so it is \\\\boxed{3}", "3"), 50)
 """),
     "inspect_ai": ("inspect_ai", """
 from inspect_ai import Task, eval
@@ -304,7 +297,7 @@ with tempfile.TemporaryDirectory() as folder:
 STEPS = {
     "skyrl-gym": "an environment of one step, made anew",
     "openenv-core": "a step over its WebSocket",
-    "verifiers": "scoring one rollout, no model",
+    "verifiers": "checking one boxed answer, no model",
     "inspect_ai": "one sample with its mock model",
 }
 

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mx_agents.cli.console import console
-from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, open_sandbox
+from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.packages import check_tools
 from mx_sandboxes.probes import PROBES, not_enforced
 
 OLDEST_PYTHON = (3, 11)
@@ -39,7 +40,7 @@ class Finding:
 def run(*, quick: bool) -> int:
     """Print the screen; 0 when episodes can run here, else 1."""
     screen = console()
-    findings = [_python(), *(_extra(name) for name in EXTRAS)]
+    findings = [_python(), *(_extra(name) for name in EXTRAS), _hardware_tools()]
     with screen.status("trying the sandboxes"):
         backends = [_backend(name, quick=quick) for name in BACKENDS]
     _print(screen, "This machine", findings)
@@ -72,6 +73,18 @@ def _extra(name: str) -> Finding:
         )
     found = [f"{module} {_version(module.replace('_', '-'))}" for module in EXTRAS[name][:3]]
     return Finding(f"extra {name}", True, ", ".join(found))
+
+
+def _hardware_tools() -> Finding:
+    """Whether the embedded sandbox finds the tools of hardware tasks; Docker has them in its image."""
+    try:
+        check_tools("hdl")
+    except SandboxUnavailableError as error:
+        said, _, fix = str(error).rpartition(": ")
+        return Finding("hardware tools", False, said, f"{fix}, or with Docker: mx sandbox build hdl")
+    return Finding(
+        "hardware tools", True, "iverilog, yosys and verilator, for hardware tasks in the embedded sandbox"
+    )
 
 
 def _backend(name: str, *, quick: bool) -> Finding:

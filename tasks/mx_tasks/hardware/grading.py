@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError
-from mx_tasks.hardware.circuit import Circuit, agrees, rescaled, share_right, trivial_share
+from mx_tasks.hardware.circuit import Circuit, Port, agrees, rescaled, share_right, trivial_share
 from mx_tasks.task import GradingError
 
 CPU_S = 28.0
@@ -31,6 +31,8 @@ LIMITS = Limits(
 ELABORATES, TESTS, ALL_TESTS, PROVEN, REFUTED = 0.05, 0.45, 0.70, 0.90, 0.60
 """Score for an answer that elaborates; the most for some tests; for all; for a proof; the most after a refutation."""
 LONGEST_ANSWER = 200_000
+WAVE_BEFORE, WAVE_AFTER, WIDEST = 8, 3, 200
+"""Steps of a waveform before and from the first mismatch on, and its longest line."""
 INSTALL = "apt-get install iverilog yosys verilator, or use Docker and run 'mx sandbox build hdl'"
 
 
@@ -174,12 +176,44 @@ def area(cost: Sequence[int]) -> int:
 
 
 def first_mismatch(circuit: Circuit, outputs: Sequence[str]) -> str:
-    """The first step whose outputs are wrong, in words."""
+    """The first step whose outputs are wrong, in words and as a small waveform of the steps around it."""
     for place, want in enumerate(circuit.expected):
-        have = outputs[place] if place < len(outputs) else "(nothing)"
+        have = outputs[place] if place < len(outputs) else ""
         if not agrees(have, want):
-            return f"first at step {place}: {have[:80]} instead of {want[:80]}"
+            told = f"first at step {place}: {have[:80] or '(nothing)'} instead of {want[:80]}"
+            return "\n".join([told, *waveform(circuit, outputs, place)])
     return "no step is wrong"
+
+
+def waveform(circuit: Circuit, outputs: Sequence[str], place: int) -> list[str]:
+    """Inputs, outputs and expected outputs of the steps around a place: a row a signal, a column a step, hexadecimal."""
+    span = range(max(0, place - WAVE_BEFORE), min(len(circuit.expected), place + WAVE_AFTER))
+    rows = [("step", [str(step) for step in span])]
+    rows += _signals(circuit.inputs, [circuit.steps[step] for step in span], "")
+    seen = [outputs[step] if step < len(outputs) else "" for step in span]
+    wanted = _signals(circuit.outputs, [circuit.expected[step] for step in span], "  expected ")
+    for have, want in zip(_signals(circuit.outputs, seen, ""), wanted, strict=True):
+        rows += [have, want]
+    name_size = max(len(name) for name, _ in rows)
+    size = max(len(cell) for _, cells in rows for cell in cells)
+    lines = [f"{name:<{name_size}} " + " ".join(f"{cell:>{size}}" for cell in cells) for name, cells in rows]
+    mark = " " * (name_size + 1 + (size + 1) * (place - span.start) + size - 1)
+    return [line[:WIDEST] for line in [*lines, f"{mark}^"]]
+
+
+def _signals(ports: Sequence[Port], rows: Sequence[str], prefix: str) -> list[tuple[str, list[str]]]:
+    """Each port's values; ``x`` where a bit is unknown, or anything will do."""
+    found, begin = [], 0
+    for name, _, width in ports:
+        cells = [row[begin : begin + width] for row in rows]
+        found.append(
+            (
+                f"{prefix}{name}",
+                [f"{int(cell, 2):x}" if cell and set(cell) <= {"0", "1"} else "x" for cell in cells],
+            )
+        )
+        begin += width
+    return found
 
 
 def trace_lines(circuit: Circuit, report: Mapping[str, Any]) -> list[str]:

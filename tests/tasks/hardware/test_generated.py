@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mx_sandboxes import Sandbox
+from mx_sandboxes import Limits, Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
 from mx_tasks.hardware.circuit import share_right, trivial_share
 from mx_tasks.hardware.generated import GeneratedTasks
@@ -108,6 +108,22 @@ def test_a_solver_that_follows_the_formal_table_passes(hdl: Sandbox, kind: str) 
             task = tasks.task(split, index)
             verdict = tasks.verdict(task, Submission(solved_from_table(task.prompt)), hdl)
             assert (verdict.passed, verdict.proof) == (True, "proven"), verdict.log
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_plain_icarus_takes_both_goldens_too(hdl: Sandbox, kind: str) -> None:
+    """No name is a keyword of SystemVerilog, no helper's name is taken."""
+    tasks = GeneratedTasks(kind)
+    files, names = {}, []
+    for split in SPLITS:
+        for index in range(12):
+            task = tasks.task(split, index)
+            for which, answer in (("a", tasks.gold(task).answer), ("b", tasks.second_gold(task).answer)):
+                names.append(f"{split}{index}{which}.v")
+                files[names[-1]] = answer.partition("```verilog\n")[2].rpartition("```")[0].encode()
+    script = "for f in *.v; do iverilog -g2012 -t null $f || echo in $f; done"
+    done = hdl.run(["sh", "-c", script], files=files, limits=Limits(cpu_s=30, wall_s=120))
+    assert (done.stdout + done.stderr).decode() == ""
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -278,7 +278,7 @@ def edges(rng: random.Random) -> Spec:
     def outputs(state: State, values: Values) -> dict[str, int]:
         return {out: state[1]}
 
-    before, held = names.pick("before", "prev", "old"), names.pick("held", "caught_reg", "flags")
+    before, held = names.pick("earlier", "prev", "old"), names.pick("held", "caught_reg", "flags")
     found = {
         "rising": f"({word} & ~{before})",
         "falling": f"({before} & ~{word})",

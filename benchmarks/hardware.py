@@ -1,0 +1,73 @@
+"""What grading hardware costs: processor seconds by step and kind of task, beside a plain Icarus run of the same answer.
+
+python benchmarks/hardware.py [bubblewrap|docker] [tasks per kind]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from statistics import median
+from time import perf_counter
+
+from mx_sandboxes import Sandbox, open_sandbox
+from mx_tasks.hardware.generated import GeneratedTasks
+from mx_tasks.hardware.generator.families import KINDS
+from mx_tasks.hardware.generator.spec import second_design
+from mx_tasks.hardware.grading import LIMITS
+
+STEPS = ("elaborate", "compile", "simulate", "miter", "prove", "synthesis")
+
+
+def plain(sandbox: Sandbox, bench: bytes, design: str) -> float:
+    """Processor seconds of compiling and running an answer with its public bench, and nothing else."""
+    done = sandbox.run(
+        ["sh", "-c", "iverilog -g2012 -o b.vvp b.v d.v && vvp -n b.vvp"],
+        files={"b.v": bench, "d.v": design.encode()},
+        limits=LIMITS,
+    )
+    return done.cpu_s
+
+
+def main() -> None:
+    """Print the table."""
+    backend = sys.argv[1] if len(sys.argv) > 1 else "auto"
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    totals, plains = [], []
+    with open_sandbox(backend, image="hdl", slots=1) as sandbox:
+        print(
+            f"{sandbox.backend}: median processor seconds of the tools, {count} answers of another structure each"
+        )
+        print(
+            f"{'kind':14}"
+            + "".join(f"{step:>11}" for step in STEPS)
+            + f"{'all tools':>11}{'(worst)':>9}{'wall':>8}{'plain':>8}  proven"
+        )
+        for kind in [*KINDS, "repair"]:
+            spent: dict[str, list[float]] = defaultdict(list)
+            tasks, proven = GeneratedTasks(kind), 0
+            for index in range(count):
+                split = ("train", "validation", "test")[index % 3]
+                task = tasks.task(split, index)  # type: ignore[arg-type]
+                began = perf_counter()
+                verdict = tasks.verdict(task, tasks.second_gold(task), sandbox)
+                spent["wall"].append(perf_counter() - began)
+                proven += verdict.proof == "proven"
+                for step in STEPS:
+                    spent[step].append(verdict.cpu.get(step, 0.0))
+                spent["all"].append(sum(verdict.cpu.values()))
+                drawn = tasks.drawn(split, index)  # type: ignore[arg-type]
+                spent["plain"].append(plain(sandbox, task.files["examples.v"], second_design(drawn.spec)))
+            totals += spent["all"]
+            plains += spent["plain"]
+            print(
+                f"{kind:14}"
+                + "".join(f"{median(spent[step]):11.3f}" for step in STEPS)
+                + f"{median(spent['all']):11.3f}{max(spent['all']):9.2f}{median(spent['wall']):8.2f}{median(spent['plain']):8.3f}"
+                + f"  {proven}/{count}"
+            )
+    print(f"all kinds: median {median(totals):.3f}, worst {max(totals):.2f}; plain run {median(plains):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from mx_tasks.trading.simulator import Market
 DEADLINE_S = 1.0
 """Seconds for the answer to a bar; a later one is a fault."""
 FIT_S = 20.0
-DIGITS = 9
+DIGITS = 7
 _RUNNER = resources.files("mx_tasks.trading").joinpath("inside", "run_strategy.py").read_bytes()
 
 

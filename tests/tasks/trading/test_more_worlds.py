@@ -20,8 +20,9 @@ from mx_tasks.trading.errors import DataError, TradingError
 from mx_tasks.trading.evaluation import evaluate
 from mx_tasks.trading.ladder import EarningTasks
 from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import make_market
+from mx_tasks.trading.simulator import Portfolio, make_market
 from mx_tasks.trading.sources import History
+from mx_tasks.trading.worlds import load_world
 
 
 def random_bars(seed: int, count: int = 60, assets: int = 2) -> Bars:
@@ -109,3 +110,18 @@ def test_calendars() -> None:
         check_calendar(gap, "XNYS", complete=True)
     with pytest.raises(TradingError, match="no calendar 'XNYX'"):
         check_calendar(bars, "XNYX")
+
+
+def test_a_world_that_runs_backwards_pays_nobody() -> None:
+    """What follows the regimes earns in their own time; with time reversed the same rule loses."""
+    world, earned = load_world("regime"), {False: 0.0, True: 0.0}
+    for seed in range(40):
+        states, returns = world.path(np.random.default_rng(seed), 120)
+        for backwards in earned:
+            moves = np.r_[0.0, (1 / (1 + returns[1:]) - 1)[::-1]] if backwards else returns
+            seen = states[::-1] if backwards else states
+            portfolio = Portfolio.start(world.market(seen, moves))
+            for row in range(1, len(moves)):
+                portfolio.step(row, np.array([float(seen[row - 1] > 0)]))
+            earned[backwards] += float(np.log(portfolio.value))
+    assert earned[False] > 0 > earned[True]

@@ -320,13 +320,18 @@ class Agent:
         return Agent(self.name, self.system, self.tools)
 
     def __call__(self, message: Prompt, graded: bool = True) -> str:
-        """Ask. With tools, run the calls that the answers hold and go on until an answer without one.
+        """Ask. With tools, run the calls that the answers hold and go on until an answer without one, or without calls left.
 
         ``graded=False`` says that the question asks for something else than an answer to the task, such as a review.
         """
         role, answer = "user", ""
-        for _ in range(TOOL_TURNS if self.tools else 1):
-            answer = self._heard(_ask([self._question(message, role, graded)])[0])
+        for turn in range(TOOL_TURNS if self.tools else 1):
+            try:
+                answer = self._heard(_ask([self._question(message, role, graded)])[0])
+            except BudgetExceeded:
+                if turn == 0:
+                    raise
+                break  # the work so far stands
             result = _tool_result(answer, self.tools) if self.tools else None
             if result is None:
                 break

@@ -199,10 +199,12 @@ class PrivateEngine:
         command = ["dockerd", "--host", self.url, "--containerd", f"{place}.sock", "--bridge", "none"]
         for option, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")):
             command += [f"--{option}", str(self.folder / name)]
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not Path(f"{place}.sock").exists() and time.monotonic() < end:
             time.sleep(0.05)
-        self.process = self._run([*command, "--iptables=false", "--ip6tables=false"])
+        # in a network namespace of its own: a dockerd without a bridge removes the one that it finds, another engine's
+        alone = ["unshare", "--net"]
+        self.process = self._run([*alone, *command, "--iptables=false", "--ip6tables=false"])
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"dockerd did not start: {(self.folder / 'log').read_text()[-2000:]}")

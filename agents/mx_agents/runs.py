@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from mx_agents.errors import UsageError
+from mx_sandboxes import images
 
 RECORDED_PACKAGES = ("mx-envs", "gymnasium", "pettingzoo", "numpy", "torch", "transformers", "peft")
 
@@ -67,11 +68,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write ``config.yaml`` with the versions in it."""
+    """Write ``config.yaml`` with the versions in it; on Docker also the digests of the images that are built."""
+    found = versions() | (image_digests() if config.get("sandbox") == "docker" else {})
     write_text(
         folder / "config.yaml",
-        yaml.safe_dump(config | {"versions": versions()}, sort_keys=False, allow_unicode=True),
+        yaml.safe_dump(config | {"versions": found}, sort_keys=False, allow_unicode=True),
     )
+
+
+def image_digests() -> dict[str, str]:
+    """The digests of our images that the engine has, as ``image python: sha256:...``. Raises SandboxUnavailableError."""
+    found = {f"image {name}": images.image_digest(name) for name in images.image_names()}
+    return {name: digest for name, digest in found.items() if digest is not None}
 
 
 def read_config(folder: Path) -> dict[str, Any]:

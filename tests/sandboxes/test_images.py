@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mx_agents.runs import read_config, write_config
 from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, images, open_sandbox
 from mx_sandboxes.docker import connect
 
@@ -73,6 +74,15 @@ def test_a_digest_tells_which_image_it_was() -> None:
     assert digest is not None
     assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
     assert images.image_digest("nobody/built-this:1") is None
+
+
+@pytest.mark.docker
+def test_a_run_on_docker_records_the_digests(tmp_path: Path) -> None:
+    opened("python").close()
+    write_config(tmp_path, {"sandbox": "docker"})
+    assert read_config(tmp_path)["versions"]["image python"] == images.image_digest("python")
+    write_config(tmp_path, {"sandbox": "bubblewrap"})
+    assert "image python" not in read_config(tmp_path)["versions"]
 
 
 def test_a_tag_follows_what_goes_into_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ _factories: dict[str, Factory | str] = {
     "hardware:sequential": "mx_tasks.hardware.generated:sequential",
     "hardware:verilog-eval": "mx_tasks.hardware.imports:verilog_eval",
     "software:micro": "mx_tasks.software.micro:MicroTasks",
+    "software:packages": "mx_tasks.software.packages:PackageTasks",
     "software:repair": "mx_tasks.software.repair:RepairTasks",
     "trading:bootstrap": "mx_tasks.trading.ladder:bootstrap",
     "trading:hidden-regime": "mx_tasks.trading.ladder:hidden_regime",

@@ -77,7 +77,7 @@ def test_attacks_on_generated_tasks_score_nothing(hdl: Sandbox, kind: str) -> No
     assert {name: found[name].log for name in poor if found[name].score > 0.05} == {}
 
 
-@pytest.mark.parametrize("place", range(0, 19, 6))
+@pytest.mark.parametrize("place", [3, 12])
 def test_attacks_on_published_tasks_score_nothing(hdl: Sandbox, samples: ImportedTasks, place: int) -> None:
     circuit = samples.circuit(samples.task("test", place).id)
     attacks = {**refused_attacks(circuit.ports, circuit.top), **poor_attacks(circuit.ports, circuit.top)}

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 CALL_S = 20.0
 """Seconds that an answer is waited for; the other side gives up much earlier, after seconds of processor time."""
-MOST_TIMEOUTS = 2
+MOST_TIMEOUTS = 1
 LARGEST = 8 << 20
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCALARS = (type(None), bool, int, float, str)

@@ -179,7 +179,7 @@ def _parse(directory: Traversable, config: dict[str, Any]) -> _Package:
     files = {
         entry.name: entry.read_bytes()
         for entry in directory.joinpath("environment").iterdir()
-        if entry.is_file()
+        if entry.is_file() and entry.name != "Dockerfile"
     }
     if source not in files or not source.endswith(".py"):
         raise ValueError(f"environment/ holds no Python file {source!r}")

@@ -32,6 +32,11 @@ CALL_S = 2.0
 """Seconds of processor time that a call may take when graded; at import half as many, so that no verdict hangs on luck."""
 
 
+def oracle_files() -> dict[str, bytes]:
+    """The hidden files that call submitted functions in a process of their own."""
+    return dict(_ORACLE)
+
+
 def records(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a ``.jsonl``, ``.jsonl.gz`` or ``.json`` file. Raises SourceError, which names the line."""
     try:

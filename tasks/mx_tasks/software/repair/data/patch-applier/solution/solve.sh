@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/patch_applier.py /app/patch_applier.py

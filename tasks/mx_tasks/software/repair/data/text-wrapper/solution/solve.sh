@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/text_wrapper.py /app/text_wrapper.py

@@ -1,0 +1,2 @@
+#!/bin/sh
+cp /solution/token_bucket.py /app/token_bucket.py

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import Any
 
-from mx_sandboxes.inside import job, kernel, usage
+from mx_sandboxes.inside import job, kernel, network, usage
 from mx_sandboxes.inside.trees import Trees
 from mx_sandboxes.inside.workspace import acting_as, full, isolate, read_files, wipe, write_files
 
@@ -35,6 +35,10 @@ LIMITS = {
 }
 
 
+NETWORK_USED = 5
+"""The status of a keeper whose job's network must not be another's."""
+
+
 def keep(
     link: kernel.Link,
     request: dict[str, Any],
@@ -43,10 +47,12 @@ def keep(
     uid: int | None,
     trees: Trees,
 ) -> int:
-    """The keeper's whole life; returns its exit status, 0 when nothing is left of the job."""
+    """The keeper's whole life; returns its exit status: 0 or NETWORK_USED when nothing is left of the job."""
     try:
         tree = trees.find(request["tree"])
+        watch = None
         if uid is None:
+            watch = network.Watch()
             isolate(request["limits"], tree.lower, bool(trees.layers))
         else:
             kernel.call("prctl", kernel.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -59,6 +65,8 @@ def keep(
             os.chdir("/")
             with acting_as(uid):
                 wipe()
+        if watch is not None and watch.used():
+            return NETWORK_USED
     except EOFError:
         return 3
     except BaseException:

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from mx_sandboxes.inside import job, keeper, kernel, preload
+from mx_sandboxes.inside import job, keeper, kernel, network, preload
 from mx_sandboxes.inside.trees import Trees
 from mx_sandboxes.inside.workspace import left
 
@@ -47,8 +47,10 @@ def serve(link: kernel.Link, config: dict[str, Any]) -> int:
         if pid == 0:
             os._exit(keeper.keep(link, request, blob, program, uid, trees))
         del request, blob
-        status = os.waitpid(pid, 0)[1]
-        if status != 0 or not (uid is None or is_clean()):
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status == keeper.NETWORK_USED:
+            network.renew()
+        elif status != 0 or not (uid is None or is_clean()):
             return 1
         link.write(b"C")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import socket
 import stat
-import struct
 import time
 from typing import Any
 
@@ -20,15 +17,11 @@ WRITABLE = (WORK, "/tmp", "/dev/shm", "/dev/mqueue")
 
 
 def isolate(limits: dict[str, Any], lower: str | None, layers: bool) -> None:
-    """Enter fresh mount, ipc, uts and network namespaces (the pid namespace is fresh already) with fresh writable folders.
+    """Enter fresh mount, ipc and uts namespaces (pid and network namespace are fresh already) with fresh writable folders.
 
     The workspace lies over the folder ``lower``; where there are ``layers``, their place is put out of sight.
     """
-    kernel.call(
-        "unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET
-    )
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:  # the loopback is down at first
-        fcntl.ioctl(control, kernel.SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", kernel.IFF_UP))
+    kernel.call("unshare", kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
     kernel.call("mount", b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE, None)
     size, inodes = limits["workspace_bytes"], limits["inodes"]
     mount_workspace(size, inodes, lower)

@@ -1,0 +1,47 @@
+"""A job's network namespace: its own from the first packet on, and shared with nobody who could tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mx_sandboxes import Sandbox, open_sandbox
+
+QUIET = "import os; print(os.readlink('/proc/self/ns/net'))"
+TALK = """
+import os, socket
+print(os.readlink('/proc/self/ns/net'))
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname()).send(b"x")
+"""
+LEFT = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
+
+
+@pytest.fixture
+def jail() -> Iterator[Sandbox]:
+    """A jail of one's own."""
+    with open_sandbox("bubblewrap", slots=1) as opened:
+        yield opened
+
+
+def place(jail: Sandbox, program: str) -> bytes:
+    done = jail.run(["python", "-c", program])
+    assert done.ok, done.stderr
+    return done.stdout
+
+
+@pytest.mark.bubblewrap
+def test_a_job_that_used_the_network_takes_it_with_it(jail: Sandbox) -> None:
+    first = place(jail, TALK)
+    second = place(jail, TALK)
+    third = place(jail, QUIET)
+    assert len({first, second, third}) == 3
+    assert place(jail, QUIET) == third, "nothing was sent there, so nothing can be left there"
+
+
+@pytest.mark.bubblewrap
+def test_one_packet_without_an_answer_is_enough(jail: Sandbox) -> None:
+    before = place(jail, QUIET)
+    place(jail, LEFT)
+    assert place(jail, QUIET) != before

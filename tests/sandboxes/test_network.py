@@ -16,12 +16,15 @@ server = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(server.getsockname()).send(b"x")
 """
 LEFT = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
+ONLY_BUBBLEWRAP = pytest.mark.parametrize(
+    "backend", [pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)], indirect=True
+)
 
 
 @pytest.fixture
-def jail() -> Iterator[Sandbox]:
+def jail(backend: str) -> Iterator[Sandbox]:
     """A jail of one's own."""
-    with open_sandbox("bubblewrap", slots=1) as opened:
+    with open_sandbox(backend, slots=1) as opened:
         yield opened
 
 
@@ -31,7 +34,7 @@ def place(jail: Sandbox, program: str) -> bytes:
     return done.stdout
 
 
-@pytest.mark.bubblewrap
+@ONLY_BUBBLEWRAP
 def test_a_job_that_used_the_network_takes_it_with_it(jail: Sandbox) -> None:
     first = place(jail, TALK)
     second = place(jail, TALK)
@@ -40,7 +43,7 @@ def test_a_job_that_used_the_network_takes_it_with_it(jail: Sandbox) -> None:
     assert place(jail, QUIET) == third, "nothing was sent there, so nothing can be left there"
 
 
-@pytest.mark.bubblewrap
+@ONLY_BUBBLEWRAP
 def test_one_packet_without_an_answer_is_enough(jail: Sandbox) -> None:
     before = place(jail, QUIET)
     place(jail, LEFT)

@@ -239,7 +239,15 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, backend
         "single,split",
     ]
     words += ["--episodes", "200", "--run", "run", "--sandbox", backend, "--in-flight", "2"]
-    program = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    program = subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs, and what they start, ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     done = tmp_path / "run" / "episodes.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (done.exists() and done.read_text().count("\n") >= 4):

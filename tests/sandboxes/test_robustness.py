@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
+import docker.errors
 import pytest
 
 from mx_sandboxes import (
@@ -43,7 +44,10 @@ def slots(backend: str, host: int) -> set[int]:
         try:
             found = client.containers.list(filters={"label": "mx-envs.owner"}, ignore_removed=True)
             mine = [one for one in found if one.labels["mx-envs.owner"].split("/")[2] == str(host)]
-            pids = {client.api.inspect_container(str(one.id))["State"]["Pid"] for one in mine}
+            pids = set()
+            for one in mine:
+                with contextlib.suppress(docker.errors.NotFound):  # it is being replaced
+                    pids.add(client.api.inspect_container(str(one.id))["State"]["Pid"])
             return pids - {0}  # made, not yet started
         finally:
             client.close()

@@ -165,12 +165,12 @@ def test_a_reference_that_is_no_circuit_is_refused(tmp_path: Path, hdl: Sandbox)
     assert found.reason
 
 
-def test_version_1_of_verilog_eval_is_read_with_its_descriptions(tmp_path: Path, hdl: Sandbox) -> None:
+def test_version_1_of_verilog_eval_is_read_with_its_descriptions(
+    tmp_path: Path, hdl: Sandbox, published: Path
+) -> None:
     sample = next(
         json.loads(line)
-        for line in (Path(__file__).parents[2] / "data" / "verilog_eval" / "problems.jsonl")
-        .read_text()
-        .splitlines()
+        for line in (published / "problems.jsonl").read_text().splitlines()
         if "Prob011" in line
     )
     test = sample["testbench"].replace("RefModule", "reference_module").replace("TopModule", "top_module")
@@ -192,14 +192,16 @@ def test_version_1_of_verilog_eval_is_read_with_its_descriptions(tmp_path: Path,
 
 
 def test_folders_of_version_2_and_the_cache_give_the_same_tasks(
-    tmp_path: Path, hdl: Sandbox, samples: ImportedTasks, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    hdl: Sandbox,
+    published: Path,
+    samples: ImportedTasks,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "verilog-eval" / "dataset_spec-to-rtl"
     folder.mkdir(parents=True)
-    for line in (
-        (Path(__file__).parents[2] / "data" / "verilog_eval" / "problems.jsonl").read_text().splitlines()[:3]
-    ):
+    for line in (published / "problems.jsonl").read_text().splitlines()[:3]:
         row = json.loads(line)
         for ending, field in (("prompt.txt", "prompt"), ("ref.sv", "reference"), ("test.sv", "testbench")):
             (folder / f"{row['id']}_{ending}").write_text(row[field])

@@ -9,6 +9,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from mx_sandboxes.abuse import stages
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Judge, Staged, printed
@@ -84,7 +85,10 @@ def naive_unpacking(staged: Staged) -> str | None:
     text.seek(0)
     (drop / "inner").mkdir()
     with tarfile.open(fileobj=text) as archive:
-        archive.extractall(drop / "inner", filter="fully_trusted")  # noqa: S202  the control
+        trusting: dict[str, Any] = (
+            {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+        )
+        archive.extractall(drop / "inner", **trusting)  # noqa: S202  the control; before 3.11.4 there is no other way
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         packed.writestr("bomb", bytes(16 << 20))

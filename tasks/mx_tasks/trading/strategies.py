@@ -180,7 +180,9 @@ class StrategyTasks:
             "faults": float(faults),
             **more,
         }
-        return Grade(score, passed=self.arena.passed(median, low, more), parts=parts, log=log)
+        # where nothing can be earned, a program that never answers loses nothing: that is giving up, not passing
+        passed = all(each.answered for each in played) and self.arena.passed(median, low, more)
+        return Grade(score, passed=passed, parts=parts, log=log)
 
 
 def program_of(submission: Submission) -> bytes | None:

@@ -185,6 +185,17 @@ def test_a_good_strategy_earns_the_optimum(sandbox: Sandbox) -> None:
     assert graded(in_world("no-edge"), "def on_bar(bars, account):\n    return 1.0\n", sandbox).score < 0
 
 
+@pytest.mark.parametrize("source", ["raise SystemExit", "def on_bar(bars, account):\n    return 1 / 0\n"])
+def test_a_program_that_never_answers_does_not_pass_where_nothing_can_be_earned(
+    source: str, sandbox: Sandbox
+) -> None:
+    """Attack: in a world without an edge, doing nothing is the optimum."""
+    grade = graded(in_world("no-edge"), source, sandbox)
+    assert (grade.score, grade.passed) == (0.0, False)
+    stay_out = graded(in_world("no-edge"), "def on_bar(bars, account):\n    return 0.0\n", sandbox)
+    assert (stay_out.score, stay_out.passed) == (0.0, True), "the control: a decision to stay out does"
+
+
 def test_an_answer_may_hold_the_file_and_the_template_scores_nothing(sandbox: Sandbox) -> None:
     tasks = in_world("regime")
     task = tasks.task("test", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +73,6 @@ def hunt(bars):
         size = int.from_bytes(os.read(channel, 4), "big")
         rows.append(json.loads(os.read(channel, size))["row"][3 * len(bars.symbols)])
     return [rows]
-""",
-    "seeds": """
-def hunt(bars):
-    found = []
-    for seed in range(8):
-        draw = random.Random(seed)
-        track = [100.0]
-        for _ in range(200):
-            track.append(track[-1] * (1 + draw.gauss(0, 0.01)))
-        found.append(track)
-    import mx_tasks
-    task = mx_tasks.load_task_set("trading:strategy-regime", salt="").task("test", 0)
-    return found
-""",
-    "clocks": """
-def hunt(bars):
-    start = time.perf_counter()
-    json.dumps(bars.close)
-    random.seed(int(time.time()) + int((time.perf_counter() - start) * 1e9))
-    return [[row[0] for row in bars.close] + [random.random() * 200]] if False else []
 """,
     "globals": """
 def hunt(bars):
@@ -163,9 +145,17 @@ def walk(count: int = 900, assets: int = 3) -> History:
     )
 
 
-def real(windows: int = 3) -> StrategyTasks:
+def real(windows: int = 3, salt: str = "s") -> StrategyTasks:
     arena = HistoryArena("real", walk(), "a test's", bars=40, embargo=5)
-    return StrategyTasks(arena, windows=windows, salt="s", count=lambda fingerprint: 1)
+    return StrategyTasks(arena, windows=windows, salt=salt, count=lambda fingerprint: 1)
+
+
+def drawn_with(salts: Sequence[str]) -> str:
+    """A cheat that knows the generator, the data and the task, and guesses the host's secret."""
+    sets = [real(salt=salt) for salt in salts]
+    windows = [each.window(each.task("test", 0), number) for each in sets for number in range(3)]
+    tracks = [window.market.bars.close[:, 0].tolist() for window in windows]
+    return f"TRACKS = {tracks}\ndef hunt(bars):\n    return TRACKS\n"
 
 
 def in_world(name: str, windows: int = 3) -> StrategyTasks:
@@ -209,6 +199,21 @@ def test_an_answer_may_hold_the_file_and_the_template_scores_nothing(sandbox: Sa
 def test_a_cheat_finds_no_future(cheat: str, sandbox: Sandbox) -> None:
     grade = graded(real(), HUNTER.replace("{hunt}", CHEATS[cheat]), sandbox)
     assert abs(grade.parts["median"]) < 1e-6, grade.log
+
+
+@pytest.mark.parametrize("guess", ["seeds", "clocks"])
+def test_who_knows_all_but_the_secret_finds_no_future(guess: str, sandbox: Sandbox) -> None:
+    now = int(time.time())
+    salts = (
+        ["", "0", "1", "mx-envs", "trading"] if guess == "seeds" else [str(now - past) for past in range(5)]
+    )
+    grade = graded(real(), HUNTER.replace("{hunt}", drawn_with(salts)), sandbox)
+    assert abs(grade.parts["median"]) < 1e-6, grade.log
+
+
+def test_who_knows_the_secret_too_finds_it(sandbox: Sandbox) -> None:
+    """The control."""
+    assert graded(real(), HUNTER.replace("{hunt}", drawn_with(["s"])), sandbox).parts["median"] > 5
 
 
 def test_the_hunt_works_where_the_future_is_there(sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mx_sandboxes import cgroups
+from mx_sandboxes.limits import cgroups
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ def own_containers() -> list[Any]:
     """The containers of this process, with their details; none where no engine is used."""
     import sys
 
-    if "mx_sandboxes.docker" not in sys.modules:
+    if "mx_sandboxes.backends.docker.engine" not in sys.modules:
         return []
     import docker.errors
 
-    from mx_sandboxes.docker import OWNER_LABEL, connect
+    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect
 
     mine = []
     with closing(connect()) as client:

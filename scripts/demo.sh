@@ -15,7 +15,7 @@ mx="$VENV/bin/mx"
 python_says() { "$VENV/bin/python" -c "$1" >/dev/null 2>&1; }
 
 sandbox=bubblewrap
-if python_says 'import mx_sandboxes.images as i; assert i.has_image("python")'; then
+if python_says 'import mx_sandboxes.backends.docker.images as i; assert i.has_image("python")'; then
     sandbox=docker
 elif python_says 'import docker; docker.from_env(timeout=5).ping()'; then
     if "$mx" sandbox build python; then

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mx_agents.errors import UsageError
-from mx_sandboxes import images
+from mx_sandboxes.backends.docker import images
 
 RECORDED_PACKAGES = ("mx-envs", "gymnasium", "pettingzoo", "numpy", "torch", "transformers", "peft")
 

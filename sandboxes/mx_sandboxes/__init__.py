@@ -1,7 +1,7 @@
 """Run a command or a session in isolation, put files in, get files out."""
 
-from mx_sandboxes.capabilities import Capabilities, Capability, How
-from mx_sandboxes.images import build_image, image_names, image_tag
+from mx_sandboxes.backends.docker.images import build_image, image_names, image_tag
+from mx_sandboxes.limits.capabilities import Capabilities, Capability, How
 from mx_sandboxes.opening import Sandboxes, capabilities, open_sandbox
 from mx_sandboxes.sandbox import (
     Completed,
@@ -15,7 +15,7 @@ from mx_sandboxes.sandbox import (
     Session,
     SessionEndedError,
 )
-from mx_sandboxes.trees import Tree
+from mx_sandboxes.slots.trees import Tree
 
 __all__ = [
     "Capabilities",

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from mx_sandboxes import cgroups
-from mx_sandboxes.bubblewrap import check_bubblewrap, open_bubblewrap
-from mx_sandboxes.capabilities import Capabilities, of_bubblewrap
-from mx_sandboxes.images import has_image, image_tag
-from mx_sandboxes.packages import check_packages, check_tools
+from mx_sandboxes.backends.bubblewrap.jail import check_bubblewrap, open_bubblewrap
+from mx_sandboxes.backends.bubblewrap.packages import check_packages, check_tools
+from mx_sandboxes.backends.docker.images import has_image, image_tag
+from mx_sandboxes.limits import cgroups
+from mx_sandboxes.limits.capabilities import Capabilities, of_bubblewrap
 from mx_sandboxes.sandbox import Limits, Sandbox, SandboxUnavailableError
 
 BACKENDS = ("docker", "bubblewrap")
@@ -46,7 +46,9 @@ def open_sandbox(
     packages = check_packages(packages)
     backend = _check_backend(backend, image)
     if backend == "docker":
-        from mx_sandboxes.docker import open_docker  # the SDK is imported only where an engine is used
+        from mx_sandboxes.backends.docker.engine import (
+            open_docker,  # the SDK is imported only where an engine is used
+        )
 
         return open_docker(image=image, slots=slots, limits=limits, runtime=runtime, cpus=cpus)
     return open_bubblewrap(slots=slots, limits=limits, image=image, packages=packages)
@@ -61,7 +63,7 @@ def capabilities(
     """
     backend = _check_backend(backend, image)
     if backend == "docker":
-        from mx_sandboxes.docker import (
+        from mx_sandboxes.backends.docker.engine import (
             docker_capabilities,
         )  # the SDK is imported only where an engine is used
 

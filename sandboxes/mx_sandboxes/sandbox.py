@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
-    from mx_sandboxes.capabilities import Capabilities
+    from mx_sandboxes.limits.capabilities import Capabilities
 
 Json = Any
 """A value that JSON can carry: None, bool, int, float, str, list, dict with str keys."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mx_agents.cli import main, making
-from mx_sandboxes import Completed, Limits, Reason, Sandbox, probes
+from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_sandboxes.limits import probes
 
 Mx = Callable[..., tuple[int, str, str]]
 

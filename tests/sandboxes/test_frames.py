@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mx_sandboxes.frames import FrameDecoder, MessageReader, ProtocolError, encode_frame, message
+from mx_sandboxes.slots.frames import FrameDecoder, MessageReader, ProtocolError, encode_frame, message
 
 LIMIT = 1 << 16
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)

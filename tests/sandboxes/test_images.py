@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mx_agents.runs import read_config, write_config
-from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, images, open_sandbox
-from mx_sandboxes.docker import connect
+from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker.engine import connect
 
 ANSWERS = {
     "python": {"python -m pytest --version": "pytest 8.3.5", "python --version": "Python 3.13."},

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import mx_sandboxes
-from mx_sandboxes import Limits, Reason, Sandbox, SandboxError, Tree, open_sandbox, seccomp
+from mx_sandboxes import Limits, Reason, Sandbox, SandboxError, Tree, open_sandbox
+from mx_sandboxes.limits import seccomp
 
 ECHO = """
 import os, socket
@@ -319,7 +320,7 @@ def test_an_engine_that_adds_a_writable_place_is_not_used(
     """As Podman does: what a job writes there would be the next one's."""
     if backend != "docker":
         pytest.skip("an engine's own doing")
-    import mx_sandboxes.docker as module
+    import mx_sandboxes.backends.docker.engine as module
 
     settings = module._settings
 

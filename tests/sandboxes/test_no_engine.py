@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mx_sandboxes import SandboxUnavailableError, bubblewrap, open_sandbox
+import mx_sandboxes
+from mx_sandboxes import SandboxUnavailableError, open_sandbox
+from mx_sandboxes.backends.bubblewrap import jail as bubblewrap
 
 
 @pytest.mark.parametrize("dead", ["nothing", "a file"])
@@ -88,7 +90,7 @@ def test_users_without_rights_get_a_sandbox_or_the_reason(who: str) -> None:
         " print(sandbox.run(['python', '-c', 'import os; print(os.getuid())']).stdout)"
     )
     alone = ["unshare", "--user", "--map-root-user"] if who.startswith("root") else []
-    place = str(Path(bubblewrap.__file__).parents[1])
+    place = str(Path(mx_sandboxes.__file__).parents[1])
     environment = {"PYTHONPATH": place, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     line = [*alone, "/usr/bin/python3", "-c", code]
     done = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mx_sandboxes import Limits, Sandbox, SandboxUnavailableError, open_sandbox
-from mx_sandboxes.packages import archive
+from mx_sandboxes.backends.bubblewrap.packages import archive
 
 LIMITS = Limits(wall_s=60, cpu_s=60)
 CASES = b"import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_n(n, tmp_path): assert n < 4\n"
@@ -55,7 +55,8 @@ def test_only_packages_on_the_list_can_be_asked_for() -> None:
 
 def test_a_package_that_is_nowhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "mx_sandboxes.packages.PACKAGES", {"pytest": ("no-such-thing",), "nowhere": ("no-such",)}
+        "mx_sandboxes.backends.bubblewrap.packages.PACKAGES",
+        {"pytest": ("no-such-thing",), "nowhere": ("no-such",)},
     )
     with pytest.raises(SandboxUnavailableError, match="pip install nowhere"):
         archive(("nowhere",), sys.executable)
@@ -78,7 +79,8 @@ def test_an_unreadable_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_a_missing_tool_of_an_image_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "mx_sandboxes.packages.TOOLS", {"hdl": {"sh": "dash", "no-such-tool": "some-package"}}
+        "mx_sandboxes.backends.bubblewrap.packages.TOOLS",
+        {"hdl": {"sh": "dash", "no-such-tool": "some-package"}},
     )
     with pytest.raises(SandboxUnavailableError, match=r"lacks no-such-tool: apt-get install some-package"):
         open_sandbox("bubblewrap", image="hdl")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mx_sandboxes import Limits, Reason, Sandbox, docker, open_sandbox
-from mx_sandboxes.frames import ProtocolError
-from mx_sandboxes.pipes import Pipes
+from mx_sandboxes import Limits, Reason, Sandbox, open_sandbox
+from mx_sandboxes.backends.docker import engine as docker
+from mx_sandboxes.slots.frames import ProtocolError
+from mx_sandboxes.slots.pipes import Pipes
 
 ECHO = """
 import os, socket

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from mx_sandboxes import How, SandboxUnavailableError, cgroups, images, open_sandbox
-from mx_sandboxes.docker import OWNER_LABEL, connect
+from mx_sandboxes import How, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect
+from mx_sandboxes.limits import cgroups
 
 AT_WORK = """
 import sys, time

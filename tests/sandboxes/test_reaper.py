@@ -16,9 +16,10 @@ from typing import Any
 import docker.errors
 import pytest
 
-from mx_sandboxes import cgroups, open_sandbox
-from mx_sandboxes.docker import OWNER_LABEL, connect, remove_leftovers
-from mx_sandboxes.images import image_tag
+from mx_sandboxes import open_sandbox
+from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect, remove_leftovers
+from mx_sandboxes.backends.docker.images import image_tag
+from mx_sandboxes.limits import cgroups
 
 AT_WORK = """
 import sys, threading, time

@@ -400,7 +400,7 @@ def test_a_thread_that_would_wait_for_itself_is_told_so(backend: str) -> None:
 
 
 def test_a_runtime_that_the_engine_lacks_is_named() -> None:
-    from mx_sandboxes.docker import check_runtime
+    from mx_sandboxes.backends.docker.engine import check_runtime
 
     with pytest.raises(SandboxUnavailableError, match=r"no runtime 'runsc'.*it has: runc"):
         check_runtime({"Runtimes": {"runc": {}}}, "runsc")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mx_sandboxes import Limits, Sandbox
-from mx_sandboxes.shell import run_shell
+from mx_sandboxes.shell.shell import run_shell
 
 MX = [sys.executable, "-m", "mx_agents.cli", "sandbox", "shell"]
 

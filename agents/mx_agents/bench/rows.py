@@ -97,7 +97,10 @@ def where(sandbox: Sandbox | Sandboxes, image: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=16)
 def _digest(image: str) -> str:
-    from mx_sandboxes.docker import connect, find_image  # the SDK is imported only where an engine is used
+    from mx_sandboxes.backends.docker.engine import (  # the SDK is imported only where an engine is used
+        connect,
+        find_image,
+    )
 
     client = connect()
     try:

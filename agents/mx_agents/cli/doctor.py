@@ -16,8 +16,8 @@ from rich.text import Text
 
 from mx_agents.cli.console import console
 from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
-from mx_sandboxes.packages import check_tools
-from mx_sandboxes.probes import PROBES, not_enforced
+from mx_sandboxes.backends.bubblewrap.packages import check_tools
+from mx_sandboxes.limits.probes import PROBES, not_enforced
 
 OLDEST_PYTHON = (3, 11)
 EXTRAS = {"train": ("torch", "transformers", "peft", "safetensors"), "sb3": ("stable_baselines3",)}

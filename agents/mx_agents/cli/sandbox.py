@@ -11,7 +11,9 @@ from rich.text import Text
 from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
-from mx_sandboxes import Limits, SandboxError, SandboxUnavailableError, cgroups, images
+from mx_sandboxes import Limits, SandboxError, SandboxUnavailableError
+from mx_sandboxes.backends.docker import images
+from mx_sandboxes.limits import cgroups
 
 
 def build(names: Sequence[str], base: str | None, network: str | None, *, every: bool) -> None:
@@ -35,7 +37,7 @@ def build(names: Sequence[str], base: str | None, network: str | None, *, every:
 
 def list_images() -> None:
     """Print the images and whether they are built. Raises SandboxUnavailableError when no engine answers."""
-    from mx_sandboxes.docker import connect
+    from mx_sandboxes.backends.docker.engine import connect
 
     connect().close()
     table = Table("Image", "Built", "Name in the engine", title="Images", title_justify="left")
@@ -50,7 +52,7 @@ def list_images() -> None:
 
 def shell(image: str, backend: str) -> int:
     """Put the user into a slot; returns the exit code. Raises UsageError, SandboxUnavailableError."""
-    from mx_sandboxes.shell import TIME_S, run_shell
+    from mx_sandboxes.shell.shell import TIME_S, run_shell
 
     _check(image)
     screen = Console(stderr=True, highlight=False)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from mx_sandboxes.abuse.case import Bare
-from mx_sandboxes.bubblewrap import FILES, FOLDERS, TOP_LINKS
+from mx_sandboxes.backends.bubblewrap.jail import FILES, FOLDERS, TOP_LINKS
 from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxUnavailableError
 
 DRIVER = r"""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mx_sandboxes.capabilities import Capabilities
+from mx_sandboxes.limits.capabilities import Capabilities
 from mx_sandboxes.sandbox import Completed, Limits, Reason
 
 SIZES: dict[str, Any] = {

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mx_sandboxes import cgroups
-from mx_sandboxes.bubblewrap import throwaway_uids
+from mx_sandboxes.backends.bubblewrap.jail import throwaway_uids
+from mx_sandboxes.limits import cgroups
 from mx_sandboxes.sandbox import SandboxUnavailableError
 
 PATIENCE_S = 8.0
@@ -73,7 +73,9 @@ def _names(place: str) -> list[str]:
 
 def _living_containers() -> set[str] | None:
     """The ids of all containers that the engine knows of, anybody's; None where this user cannot ask it."""
-    from mx_sandboxes.docker import connect  # the SDK is imported only where an engine is used
+    from mx_sandboxes.backends.docker.engine import (
+        connect,  # the SDK is imported only where an engine is used
+    )
 
     try:
         client = connect()
@@ -90,7 +92,7 @@ def _living_containers() -> set[str] | None:
 
 
 def _containers() -> Iterable[str]:
-    from mx_sandboxes.docker import OWNER_LABEL, connect, owner
+    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect, owner
 
     try:
         client = connect()

@@ -10,7 +10,7 @@ from mx_sandboxes.abuse import stages
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Staged, printed, source
 from mx_sandboxes.opening import open_sandbox
 from mx_sandboxes.sandbox import Sandbox, SessionEndedError
-from mx_sandboxes.trees import Tree
+from mx_sandboxes.slots.trees import Tree
 
 SAME_FILES = (
     "slots of this backend see the same read-only files of the host, and the kernel has one lock for each: "

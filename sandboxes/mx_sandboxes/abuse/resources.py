@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from mx_sandboxes import cgroups
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Judge, Staged, must_end, printed, source
-from mx_sandboxes.bubblewrap import open_bubblewrap
-from mx_sandboxes.capabilities import How
+from mx_sandboxes.backends.bubblewrap.jail import open_bubblewrap
+from mx_sandboxes.limits import cgroups
+from mx_sandboxes.limits.capabilities import How
 from mx_sandboxes.sandbox import Completed, Reason
 
 

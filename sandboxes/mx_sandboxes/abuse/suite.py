@@ -14,8 +14,8 @@ from mx_sandboxes.abuse.bare import BarePlace
 from mx_sandboxes.abuse.case import DIED, QUICK, Case, Place, Staged, attack, printed, source
 from mx_sandboxes.abuse.census import LIMITS, census, difference
 from mx_sandboxes.opening import open_sandbox
-from mx_sandboxes.pooled import PooledSandbox
 from mx_sandboxes.sandbox import Sandbox, SandboxError
+from mx_sandboxes.slots.pooled import PooledSandbox
 
 FAMILIES: dict[str, tuple[Case, ...]] = {
     "processes": processes.CASES,

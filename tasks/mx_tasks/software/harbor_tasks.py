@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mx_sandboxes import Limits, Reason, Sandbox, SandboxError
-from mx_sandboxes.containers import Given, run_once
+from mx_sandboxes.backends.docker.containers import Given, run_once
 from mx_tasks.harbor import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
 from mx_tasks.registry import check_split, did_you_mean
 from mx_tasks.software.patches import diff_of, files_in_answer

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mx_sandboxes import Sandbox, open_sandbox
-from mx_sandboxes.containers import build_folder
-from mx_sandboxes.images import image_tag
+from mx_sandboxes.backends.docker.containers import build_folder
+from mx_sandboxes.backends.docker.images import image_tag
 from mx_tasks import Submission, load_task_set
 from mx_tasks.software.sources.swe_bench import Where, import_swe_bench, instances
 
@@ -135,7 +135,7 @@ def test_a_record_of_an_image_runs_in_it_and_its_history_is_gone(
 ) -> None:
     if backend != "docker":
         pytest.skip("for the container engine")
-    from mx_sandboxes.docker import connect
+    from mx_sandboxes.backends.docker.engine import connect
 
     context = tmp_path / "context"
     git(repo, "clone", "-q", str(repo), str(context / "repo"))

@@ -13,8 +13,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mx_sandboxes import Limits, Sandbox, SandboxError
-from mx_sandboxes.containers import Given, adopt, build_folder, fetched, files_of, run_once, settings_of
-from mx_sandboxes.images import PLAIN
+from mx_sandboxes.backends.docker.containers import (
+    Given,
+    adopt,
+    build_folder,
+    fetched,
+    files_of,
+    run_once,
+    settings_of,
+)
+from mx_sandboxes.backends.docker.images import PLAIN
 from mx_tasks.harbor import TaskDirectory, TaskDirectoryError, read_directory, toml_text
 from mx_tasks.software.harbor_tasks import (
     FORM,

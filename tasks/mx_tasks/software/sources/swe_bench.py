@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from mx_sandboxes import Limits, Sandbox, SandboxError, open_sandbox
-from mx_sandboxes.containers import adopt, fetched, files_of
+from mx_sandboxes.backends.docker.containers import adopt, fetched, files_of
 from mx_tasks.harbor import TaskDirectory
 from mx_tasks.software.patches import PatchError, apply_diff
 from mx_tasks.software.sources.archives import Tree

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from typing import Protocol
 
-from mx_sandboxes.frames import MessageReader, ProtocolError, message
-from mx_sandboxes.jobs import Request, read_ended
 from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxError
-from mx_sandboxes.trees import Kept
+from mx_sandboxes.slots.frames import MessageReader, ProtocolError, message
+from mx_sandboxes.slots.jobs import Request, read_ended
+from mx_sandboxes.slots.trees import Kept
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from mx_sandboxes.sandbox import Limits, SandboxError
-from mx_sandboxes.slot import Slot
+from mx_sandboxes.slots.slot import Slot
 
 logger = logging.getLogger(__name__)
 

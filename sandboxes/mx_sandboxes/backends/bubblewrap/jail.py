@@ -22,17 +22,17 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from mx_sandboxes import cgroups, seccomp
-from mx_sandboxes.capabilities import of_bubblewrap
-from mx_sandboxes.packages import PLACE, archive, check_tools
-from mx_sandboxes.pooled import PooledSandbox
+from mx_sandboxes.backends.bubblewrap.packages import PLACE, archive, check_tools
+from mx_sandboxes.limits import cgroups, seccomp
+from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
-from mx_sandboxes.slot import Slot, SlotDiedError
-from mx_sandboxes.spawn import spawn
+from mx_sandboxes.slots.pooled import PooledSandbox
+from mx_sandboxes.slots.slot import Slot, SlotDiedError
+from mx_sandboxes.slots.spawn import spawn
 
 logger = logging.getLogger(__name__)
 
-SERVER = Path(__file__).parent / "inside"
+SERVER = Path(__file__).parents[2] / "inside"
 SERVER_ENV = {
     "PYTHONPATH": "/mx/lib",
     "PYTHONHASHSEED": "0",
@@ -100,19 +100,19 @@ class Bubble:
                 inside |= more
 
     def prepare(self, limits: Limits) -> None:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         if self._group is not None:
             self._group.limit(limits)
 
     def out_of_memory(self) -> bool:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         with self._lock:
             if self._group is None or self._closed:
                 return self._starved
             return self._group.kills() > 0
 
     def send(self, data: bytes) -> None:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         view = memoryview(data)
         while view:
             try:
@@ -121,13 +121,13 @@ class Bubble:
                 self._writable.poll()
 
     def receive(self, timeout: float | None) -> bytes:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         if not self._readable.poll(None if timeout is None else timeout * 1000):
             raise TimeoutError
         return self._stream.recv(1 << 18)
 
     def close(self) -> None:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         with self._lock:
             if self._closed:
                 return
@@ -145,7 +145,7 @@ class Bubble:
                 self._group.remove()
 
     def last_words(self) -> str:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         if self._errors.closed:
             return ""
         return os.pread(self._errors.fileno(), 8192, 0).decode("utf-8", "replace")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mx_sandboxes.sandbox import Limits
-from mx_sandboxes.trees import ROOM_BYTES
+from mx_sandboxes.slots.trees import ROOM_BYTES
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mx_sandboxes.images import LABEL, SERVER, image_tag
+from mx_sandboxes.backends.docker.images import LABEL, SERVER, image_tag
 from mx_sandboxes.sandbox import SandboxError, SandboxUnavailableError
 
 ADOPTED = "mx-envs/adopted"
@@ -61,7 +61,9 @@ class Finished:
 
 @contextmanager
 def _engine() -> Iterator[Any]:
-    from mx_sandboxes.docker import connect  # the SDK is imported only where an engine is used
+    from mx_sandboxes.backends.docker.engine import (
+        connect,  # the SDK is imported only where an engine is used
+    )
 
     client = connect()
     try:
@@ -237,7 +239,7 @@ def run_once(
     import docker.types
     import requests
 
-    from mx_sandboxes.docker import OWNER_LABEL, owner
+    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, owner
 
     with _engine() as client:
         container = None

@@ -13,12 +13,12 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from mx_sandboxes.capabilities import Capabilities
-from mx_sandboxes.jobs import Request, as_tuple
-from mx_sandboxes.pool import Pool
+from mx_sandboxes.limits.capabilities import Capabilities
 from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
-from mx_sandboxes.session import SlotSession
-from mx_sandboxes.slot import Slot, SlotDiedError
+from mx_sandboxes.slots.jobs import Request, as_tuple
+from mx_sandboxes.slots.pool import Pool
+from mx_sandboxes.slots.session import SlotSession
+from mx_sandboxes.slots.slot import Slot, SlotDiedError
 
 ATTEMPTS = 2
 """A job has no way to act on anything outside its slot, so one whose slot died may run again."""

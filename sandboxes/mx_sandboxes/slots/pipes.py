@@ -13,7 +13,7 @@ import json
 import os
 import stat
 
-from mx_sandboxes.frames import ProtocolError
+from mx_sandboxes.slots.frames import ProtocolError
 
 SIZE = 1 << 18
 

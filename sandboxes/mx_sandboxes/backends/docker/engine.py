@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mx_sandboxes import seccomp
-from mx_sandboxes.capabilities import Capabilities, is_podman, of_docker
-from mx_sandboxes.frames import message
-from mx_sandboxes.images import LABEL, image_tag
-from mx_sandboxes.pipes import Pipes
-from mx_sandboxes.pooled import PooledSandbox
+from mx_sandboxes.backends.docker.images import LABEL, image_tag
+from mx_sandboxes.limits import seccomp
+from mx_sandboxes.limits.capabilities import Capabilities, is_podman, of_docker
 from mx_sandboxes.sandbox import Limits, SandboxError, SandboxUnavailableError
-from mx_sandboxes.slot import BIRTH_S, Slot, SlotDiedError
-from mx_sandboxes.trees import ROOM_BYTES
+from mx_sandboxes.slots.frames import message
+from mx_sandboxes.slots.pipes import Pipes
+from mx_sandboxes.slots.pooled import PooledSandbox
+from mx_sandboxes.slots.slot import BIRTH_S, Slot, SlotDiedError
+from mx_sandboxes.slots.trees import ROOM_BYTES
 
 if TYPE_CHECKING:
     import docker
@@ -115,7 +115,7 @@ class Container:
         self._closed = False
 
     def send(self, data: bytes) -> None:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         view = memoryview(data)
         while view:
             try:
@@ -127,7 +127,7 @@ class Container:
                 self._writable.poll()
 
     def receive(self, timeout: float | None) -> bytes:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         while True:
             pending = getattr(self._stream, "pending", int)()  # what TLS has decrypted already
             ready = [] if pending else self._readable.poll(None if timeout is None else timeout * 1000)
@@ -165,7 +165,7 @@ class Container:
         return bytes(found)
 
     def close(self) -> None:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         import docker.errors
         import requests
 
@@ -189,14 +189,14 @@ class Container:
                 self._pipes.close()
 
     def last_words(self) -> str:
-        """See `mx_sandboxes.slot.Transport`."""
+        """See `mx_sandboxes.slots.slot.Transport`."""
         return self._words.decode("utf-8", "replace")
 
     def prepare(self, limits: Limits) -> None:
-        """See `mx_sandboxes.slot.Transport`: the engine has set all of it at the container's birth."""
+        """See `mx_sandboxes.slots.slot.Transport`: the engine has set all of it at the container's birth."""
 
     def out_of_memory(self) -> bool:
-        """See `mx_sandboxes.slot.Transport`: the keeper inside sees its own control group."""
+        """See `mx_sandboxes.slots.slot.Transport`: the keeper inside sees its own control group."""
         return False
 
 

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mx_sandboxes.frames import MESSAGE_LIMIT, ProtocolError, message, split_header, with_header
 from mx_sandboxes.sandbox import Completed, Limits, Reason
-from mx_sandboxes.trees import ROOM_BYTES, Tree
+from mx_sandboxes.slots.frames import MESSAGE_LIMIT, ProtocolError, message, split_header, with_header
+from mx_sandboxes.slots.trees import ROOM_BYTES, Tree
 
 FIXED_ENV: Mapping[str, str] = {
     "PATH": "/mx/bin:/usr/local/bin:/usr/bin:/bin",

@@ -14,7 +14,7 @@ from typing import Any
 from mx_sandboxes.sandbox import SandboxError, SandboxUnavailableError
 
 FOLDER = Path(__file__).parent / "images"
-SERVER = Path(__file__).parent / "inside"
+SERVER = Path(__file__).parents[2] / "inside"
 BASE = "debian:trixie-slim"
 LABEL = "mx-envs"
 PLAIN = "mx-envs/plain:1"
@@ -62,7 +62,9 @@ def build_image(
     ``network`` is the build's network mode (``host`` where the engine's bridge reaches nothing); ``log`` gets the build's output.
     Raises SandboxUnavailableError when no engine answers, SandboxError when the build fails.
     """
-    from mx_sandboxes.docker import connect  # the SDK is imported only where an engine is used
+    from mx_sandboxes.backends.docker.engine import (
+        connect,  # the SDK is imported only where an engine is used
+    )
 
     tag = image_tag(name)
     client = connect()
@@ -92,7 +94,7 @@ def build_image(
 
 def has_image(name: str) -> bool:
     """Whether an engine answers and has the image."""
-    from mx_sandboxes.docker import connect, find_image
+    from mx_sandboxes.backends.docker.engine import connect, find_image
 
     try:
         client = connect()
@@ -112,7 +114,7 @@ def image_digest(name: str) -> str | None:
     """
     import docker.errors  # only where an engine is used
 
-    from mx_sandboxes.docker import connect
+    from mx_sandboxes.backends.docker.engine import connect
 
     client = connect()
     try:
@@ -131,7 +133,7 @@ def prune() -> list[str]:
     """
     import docker.errors  # only where an engine is used
 
-    from mx_sandboxes.docker import connect, remove_leftovers
+    from mx_sandboxes.backends.docker.engine import connect, remove_leftovers
 
     current = {image_tag(name) for name in image_names()}
     client = connect()

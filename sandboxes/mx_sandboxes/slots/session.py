@@ -9,10 +9,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mx_sandboxes.frames import FrameDecoder, ProtocolError, encode_frame, message
-from mx_sandboxes.jobs import Request, as_tuple, check_name, read_ended
 from mx_sandboxes.sandbox import Completed, Json, Reason, SessionEndedError
-from mx_sandboxes.slot import GRACE_S, STARVED, Slot, SlotDiedError
+from mx_sandboxes.slots.frames import FrameDecoder, ProtocolError, encode_frame, message
+from mx_sandboxes.slots.jobs import Request, as_tuple, check_name, read_ended
+from mx_sandboxes.slots.slot import GRACE_S, STARVED, Slot, SlotDiedError
 
 
 class SlotSession:

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from mx_sandboxes.cgroups import Place, hierarchies
+from mx_sandboxes.limits.cgroups import Place, hierarchies
 
 
 class How(Enum):

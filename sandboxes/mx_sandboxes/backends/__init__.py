@@ -1,0 +1,1 @@
+"""One folder for each way to make a jail; a third backend is one new folder."""

@@ -1,0 +1,1 @@
+"""Slots in jails made by bubblewrap, and the packages of the host that they may be given."""

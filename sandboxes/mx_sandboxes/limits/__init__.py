@@ -1,0 +1,1 @@
+"""What holds a job back, and who enforces it on this machine."""

@@ -1,0 +1,1 @@
+"""A shell in a slot, for people who want to see what a job sees."""

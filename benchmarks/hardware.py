@@ -13,10 +13,10 @@ from statistics import median
 from time import perf_counter
 
 from mx_sandboxes import Sandbox, open_sandbox
-from mx_tasks.hardware.generated import GeneratedTasks
-from mx_tasks.hardware.generator.families import KINDS
-from mx_tasks.hardware.generator.spec import second_design
-from mx_tasks.hardware.grading import LIMITS
+from mx_tasks.hardware.generate.families import KINDS
+from mx_tasks.hardware.generate.spec import second_design
+from mx_tasks.hardware.grading.judge import LIMITS
+from mx_tasks.hardware.sets.generated import GeneratedTasks
 
 STEPS = ("elaborate", "compile", "simulate", "miter", "prove", "synthesis")
 

@@ -28,11 +28,11 @@ from time import process_time
 
 from mx_sandboxes import open_sandbox
 from mx_tasks import Submission
-from mx_tasks.hardware.circuit import Circuit, agrees, rescaled, share_right, trivial_share
-from mx_tasks.hardware.generated import GeneratedTasks
-from mx_tasks.hardware.generator.families import KINDS
-from mx_tasks.hardware.generator.spec import Spec, second_design, table_design
-from mx_tasks.hardware.generator.twist import replay
+from mx_tasks.hardware.generate.families import KINDS
+from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
+from mx_tasks.hardware.generate.twist import replay
+from mx_tasks.hardware.rtl.circuit import Circuit, agrees, rescaled, share_right, trivial_share
+from mx_tasks.hardware.sets.generated import GeneratedTasks
 from mx_tasks.task import Split
 
 ALL = (*KINDS, "repair")

@@ -28,7 +28,7 @@ from mx_envs.inside.endpoint.server import Endpoint
 from mx_envs.served import ServedSandbox
 from mx_sandboxes import Sandbox, SandboxError, open_sandbox
 from mx_tasks import Budget, Task
-from mx_tasks.software.micro import MicroTasks
+from mx_tasks.software.sets.micro import MicroTasks
 
 TURNS = 400
 BACKENDS = ("docker", "bubblewrap")

@@ -22,9 +22,9 @@ import numpy as np
 
 import mx_envs  # noqa: F401  # registers the environments
 from mx_sandboxes import SandboxUnavailableError, open_sandbox
-from mx_tasks.trading.bars import Bars
-from mx_tasks.trading.programs import play_program
-from mx_tasks.trading.simulator import make_market
+from mx_tasks.trading.grading.programs import play_program
+from mx_tasks.trading.market.bars import Bars
+from mx_tasks.trading.market.simulator import make_market
 
 BARS, ASSETS = 2520, 20
 PEERS = {

@@ -22,7 +22,7 @@ from mx_envs.turns import parts_asked, turn_rewards
 from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
 from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
-from mx_tasks.software.patches import diff_of
+from mx_tasks.answers.patches import diff_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""

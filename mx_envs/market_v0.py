@@ -27,7 +27,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from mx_tasks.trading.errors import TradingError
+from mx_tasks.trading.market.errors import TradingError
 
 ENV_ID = "mx/Market-v0"
 NAME = "market_v0"

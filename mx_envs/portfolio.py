@@ -31,16 +31,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mx_tasks.trading.bars import Array, Bars
-from mx_tasks.trading.corporate import action_table
-from mx_tasks.trading.errors import TradingError, WindowError
-from mx_tasks.trading.features import WARMUP, market_features
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.salt import salted
-from mx_tasks.trading.simulator import Market, Portfolio, allowed, make_market
-from mx_tasks.trading.sources import open_history
-from mx_tasks.trading.world import Playable
-from mx_tasks.trading.worlds import load_world
+from mx_tasks.trading.imports.sources import open_history
+from mx_tasks.trading.market.bars import Array, Bars
+from mx_tasks.trading.market.corporate import action_table
+from mx_tasks.trading.market.errors import TradingError, WindowError
+from mx_tasks.trading.market.features import WARMUP, market_features
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.salt import salted
+from mx_tasks.trading.market.simulator import Market, Portfolio, allowed, make_market
+from mx_tasks.trading.market.world import Playable
+from mx_tasks.trading.market.worlds import load_world
 
 Features = NDArray[np.float32]
 Reward = Literal["profit", "log", "goal"]

@@ -27,11 +27,11 @@ from mx_envs.portfolio import (
     observation_space,
     reward_terms,
 )
-from mx_tasks.trading.bars import Array, Bars
-from mx_tasks.trading.errors import TradingError
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Market, Portfolio, allowed
-from mx_tasks.trading.world import Playable
+from mx_tasks.trading.market.bars import Array, Bars
+from mx_tasks.trading.market.errors import TradingError
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Market, Portfolio, allowed
+from mx_tasks.trading.market.world import Playable
 
 Seen = NDArray[np.float32]
 

@@ -47,7 +47,7 @@ def test_listing_and_loading_task_sets_loads_nothing_heavy() -> None:
         "import mx_tasks; mx_tasks.load_task_set('software:repair'); mx_tasks.task_set_names()"
     )
     assert not loaded & set(HEAVY)
-    assert "mx_tasks.software.micro" not in loaded
+    assert "mx_tasks.software.sets.micro" not in loaded
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -14,11 +14,11 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from mx_agents.errors import UsageError, unknown
 from mx_envs.portfolio_vector import PortfolioVectorEnv
-from mx_tasks.trading.bars import Array
-from mx_tasks.trading.evaluation import Reached, evaluate
-from mx_tasks.trading.scoreboard import Seen
-from mx_tasks.trading.world import Playable
-from mx_tasks.trading.worlds import load_world
+from mx_tasks.trading.grading.evaluation import Reached, evaluate
+from mx_tasks.trading.market.bars import Array
+from mx_tasks.trading.market.world import Playable
+from mx_tasks.trading.market.worlds import load_world
+from mx_tasks.trading.sets.scoreboard import Seen
 
 REWARD_SCALE = 100.0
 """Learners like rewards of about 1; a bar's log growth is about 0.01."""

@@ -9,8 +9,8 @@ import pytest
 
 from mx_agents.cli import main
 from mx_agents.errors import UsageError
-from mx_tasks.trading.evaluation import evaluate
-from mx_tasks.trading.worlds import load_world
+from mx_tasks.trading.grading.evaluation import evaluate
+from mx_tasks.trading.market.worlds import load_world
 
 pytest.importorskip("stable_baselines3")
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mx_agents.cli.app import app
-from mx_tasks.trading.errors import DataError, TradingError
-from mx_tasks.trading.scoreboard import MATCHED, OPTIMUM, scoreboard, walk
-from mx_tasks.trading.sources import read_file
+from mx_tasks.trading.imports.sources import read_file
+from mx_tasks.trading.market.errors import DataError, TradingError
+from mx_tasks.trading.sets.scoreboard import MATCHED, OPTIMUM, scoreboard, walk
 
 
 @pytest.fixture(autouse=True)

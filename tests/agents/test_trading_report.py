@@ -9,11 +9,11 @@ import pytest
 
 from mx_agents.report.trading_section import draw, groups, traded, trading_section
 from mx_tasks import load_task_set
-from mx_tasks.trading.bars import close_only
-from mx_tasks.trading.desk import Desk
-from mx_tasks.trading.rules import Rules
-from mx_tasks.trading.series import brief, chained
-from mx_tasks.trading.simulator import make_market
+from mx_tasks.trading.grading.series import brief, chained
+from mx_tasks.trading.market.bars import close_only
+from mx_tasks.trading.market.desk import Desk
+from mx_tasks.trading.market.rules import Rules
+from mx_tasks.trading.market.simulator import make_market
 
 
 def rows(methods: tuple[str, ...] = ("single", "<b>vote")) -> list[dict[str, object]]:

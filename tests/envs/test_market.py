@@ -10,7 +10,7 @@ import pytest
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from mx_envs.market_v0 import parallel_env
-from mx_tasks.trading.errors import TradingError
+from mx_tasks.trading.market.errors import TradingError
 
 
 def test_pettingzoo_checks_it() -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 import mx_envs  # noqa: F401  # registers the environments
 from mx_envs.portfolio import PortfolioEnv
 from mx_envs.portfolio_vector import PortfolioVectorEnv
-from mx_tasks.trading.bars import FIELDS, Bars
-from mx_tasks.trading.errors import TradingError, WindowError
-from mx_tasks.trading.rules import Costs, Rules
+from mx_tasks.trading.market.bars import FIELDS, Bars
+from mx_tasks.trading.market.errors import TradingError, WindowError
+from mx_tasks.trading.market.rules import Costs, Rules
 
 COSTS = Costs(half_spread=0.001, impact=0.05, borrow=0.02, interest=0.01, margin=0.05)
 RULES = Rules(min_weight=-0.5, max_gross=1.5)

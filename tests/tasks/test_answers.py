@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mx_tasks.software.answers import fenced_python
+from mx_tasks.answers.programs import fenced_python
 
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\n\r`"), max_size=40)
 SOURCE = st.lists(LINE, max_size=8).map(lambda lines: "".join(line + "\n" for line in lines))

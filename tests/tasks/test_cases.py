@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mx_sandboxes import Sandbox
-from mx_tasks.software.cases import Case, CaseReport, agree, load_cases, run_cases
+from mx_tasks.software.grading.cases import Case, CaseReport, agree, load_cases, run_cases
 
 
 def run(sandbox: Sandbox, source: str, *cases: Case) -> CaseReport:

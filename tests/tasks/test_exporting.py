@@ -11,8 +11,8 @@ import pytest
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks import load_task_set
-from mx_tasks.exporting import as_harbor, export_tasks
-from mx_tasks.harbor import TaskDirectory, TaskDirectoryError, read_directory
+from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, read_directory
+from mx_tasks.harbor.exporting import as_harbor, export_tasks
 
 VERDICT = (
     "mkdir -p /work/app /work/logs/verifier && cp -R /work/given/. /app/ && {solve}sh /tests/test.sh >&2; "

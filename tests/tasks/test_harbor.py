@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mx_tasks.harbor import read_directory
+from mx_tasks.harbor.directory import read_directory
 
-DATA = Path(str(resources.files("mx_tasks.software.repair").joinpath("data")))
+DATA = Path(str(resources.files("mx_tasks.software.sets.repair").joinpath("data")))
 TASKS = sorted(path.parent.name for path in DATA.glob("*/task.toml"))
 
 

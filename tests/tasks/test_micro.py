@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
-from mx_tasks.software.formula import (
+from mx_tasks.formula import (
     NAMES,
     OPERATORS,
     Formula,
@@ -20,8 +20,8 @@ from mx_tasks.software.formula import (
     python,
     skeleton,
 )
-from mx_tasks.software.micro import MicroTasks
-from mx_tasks.software.micro_cheats import CHEATS
+from mx_tasks.software.cheats.micro import CHEATS
+from mx_tasks.software.sets.micro import MicroTasks
 
 SET = MicroTasks()
 PUBLISHED = "Write each prefix formula as one line of Python.\n1. * b * d - a c\n2. + ^ b a * c a"

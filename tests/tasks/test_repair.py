@@ -8,8 +8,8 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import SPLITS, Submission, Task, TaskNotFoundError, UnknownSplitError, tasks
-from mx_tasks.software.repair import RepairTasks, TaskDirectoryError
-from mx_tasks.software.repair.cheats import CHEATS
+from mx_tasks.software.cheats.repair import CHEATS
+from mx_tasks.software.sets.repair import RepairTasks, TaskDirectoryError
 from mx_tasks.validate import validate
 
 SET = RepairTasks()
@@ -137,7 +137,7 @@ def test_what_does_not_exist_is_named() -> None:
 
 def copy_of_a_task(folder: Path) -> Path:
     ours = (
-        Path(__file__).parents[2] / "tasks" / "mx_tasks" / "software" / "repair" / "data" / "roman-numerals"
+        Path(__file__).parents[2] / "tasks" / "mx_tasks" / "software" / "sets" / "repair" / "data" / "roman-numerals"
     )
     for path in ours.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:

@@ -305,7 +305,7 @@ def _is_users(error: Exception) -> bool:
     from mx_agents.errors import PolicyError, UsageError
     from mx_sandboxes import SandboxUnavailableError
     from mx_tasks import TaskNotFoundError, TaskSetError
-    from mx_tasks.trading.errors import TradingError
+    from mx_tasks.trading.market.errors import TradingError
 
     return isinstance(
         error,

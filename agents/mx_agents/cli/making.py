@@ -24,14 +24,14 @@ from mx_agents.policies.loading import load_attribute
 from mx_agents.terminal import visible
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import check_split, load_task_set
-from mx_tasks.exporting import export_tasks
+from mx_tasks.harbor.exporting import export_tasks
 from mx_tasks.registry import did_you_mean
-from mx_tasks.software.sources.errors import SourceError
-from mx_tasks.software.sources.harbor_import import import_harbor
-from mx_tasks.software.sources.importing import KINDS, import_functions
-from mx_tasks.software.sources.inspect_import import import_inspect
-from mx_tasks.software.sources.making import cache_folder, make_pair, make_planted
-from mx_tasks.software.sources.swe_bench import IMAGES, Where, import_swe_bench
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.generate.making import cache_folder, make_pair, make_planted
+from mx_tasks.software.imports.harbor_import import import_harbor
+from mx_tasks.software.imports.importing import KINDS, import_functions
+from mx_tasks.software.imports.inspect_import import import_inspect
+from mx_tasks.software.imports.swe_bench import IMAGES, Where, import_swe_bench
 
 SILENT_S = 20.0
 """Without a terminal, a line that says how far it is comes no more often than this."""

@@ -30,7 +30,7 @@ def baselines(
     """Print what simple rules score on trading tasks, beside the optimum where it is known."""
     from mx_agents.cli.console import console
     from mx_tasks.registry import check_split
-    from mx_tasks.trading.scoreboard import scoreboard
+    from mx_tasks.trading.sets.scoreboard import scoreboard
 
     screen = console()
     for name in [word.strip() for word in tasks.split(",") if word.strip()]:
@@ -93,9 +93,9 @@ def data(
     """Check bars, and print what they are and how they split by date; a bad file is one error that names the row."""
     from mx_agents.cli.console import console
     from mx_tasks.task import Split
-    from mx_tasks.trading.calendars import check_calendar
-    from mx_tasks.trading.sources import open_history
-    from mx_tasks.trading.windows import SHARES, split_span
+    from mx_tasks.trading.imports.calendars import check_calendar
+    from mx_tasks.trading.imports.sources import open_history
+    from mx_tasks.trading.market.windows import SHARES, split_span
 
     history, _ = open_history(source, actions)
     bars = history.bars
@@ -134,8 +134,8 @@ def walk_forward(
 ) -> None:
     """Walk forward through bars: of the rules, the best on each stretch of training, held against equal weight on the next."""
     from mx_agents.cli.console import console
-    from mx_tasks.trading.scoreboard import walk
-    from mx_tasks.trading.sources import open_history
+    from mx_tasks.trading.imports.sources import open_history
+    from mx_tasks.trading.sets.scoreboard import walk
 
     screen = console()
     with screen.status(source):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mx_tasks.trading.metrics import drawdowns
-from mx_tasks.trading.reruns import FACTORS, returns_of
+from mx_tasks.trading.market.metrics import drawdowns
+from mx_tasks.trading.market.reruns import FACTORS, returns_of
 
 State = Mapping[str, Any]
 COLOURS = ("#3366cc", "#dc7633", "#2e8b57", "#a569bd", "#c0392b", "#7f8c8d", "#b7950b", "#16a085")

@@ -16,8 +16,8 @@ import numpy as np
 
 from mx_agents.report.page import figure, folded, section, table
 from mx_agents.report.trading_picture import draw_holdings, draw_tracks, short
-from mx_tasks.trading.metrics import cost_drag, exposure, record, turnover
-from mx_tasks.trading.reruns import FACTORS, returns_of
+from mx_tasks.trading.market.metrics import cost_drag, exposure, record, turnover
+from mx_tasks.trading.market.reruns import FACTORS, returns_of
 
 Row = dict[str, Any]
 _BAR = re.compile(r"\bBar (\d+),")

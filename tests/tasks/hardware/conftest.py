@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mx_sandboxes import Sandbox, SandboxError, open_sandbox
-from mx_tasks.hardware.imports import ImportedTasks, verilog_eval
+from mx_tasks.hardware.sets.published import ImportedTasks, verilog_eval
 
 PROBE = "import shutil, sys; sys.exit(not all(map(shutil.which, ('iverilog', 'yosys', 'verilator'))))"
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mx_sandboxes import Limits, Sandbox
-from mx_tasks.hardware.cheats import poor_attacks, refused_attacks
-from mx_tasks.hardware.circuit import Port
-from mx_tasks.hardware.generated import GeneratedTasks
-from mx_tasks.hardware.grading import grade_answer
-from mx_tasks.hardware.imports import ImportedTasks
+from mx_tasks.hardware.cheats.designs import poor_attacks, refused_attacks
+from mx_tasks.hardware.grading.judge import grade_answer
+from mx_tasks.hardware.rtl.circuit import Port
+from mx_tasks.hardware.sets.generated import GeneratedTasks
+from mx_tasks.hardware.sets.published import ImportedTasks
 
 pytestmark = pytest.mark.eda
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mx_sandboxes import Sandbox
-from mx_tasks.hardware.circuit import Circuit, rescaled, share_right, trivial_share
-from mx_tasks.hardware.grading import grade_answer
+from mx_tasks.hardware.grading.judge import grade_answer
+from mx_tasks.hardware.rtl.circuit import Circuit, rescaled, share_right, trivial_share
 
 pytestmark = pytest.mark.eda
 

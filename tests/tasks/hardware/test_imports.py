@@ -11,13 +11,13 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
-from mx_tasks.hardware.adoption import Adopted, Record, adopt
-from mx_tasks.hardware.cvdp import read_cvdp
-from mx_tasks.hardware.grading import grade_answer
-from mx_tasks.hardware.imports import ImportedTasks
-from mx_tasks.hardware.inside.edges import mended
-from mx_tasks.hardware.rtllm import read_rtllm
-from mx_tasks.hardware.verilog_eval import read_verilog_eval
+from mx_tasks.hardware.grading.inside.edges import mended
+from mx_tasks.hardware.grading.judge import grade_answer
+from mx_tasks.hardware.imports.adoption import Adopted, Record, adopt
+from mx_tasks.hardware.imports.cvdp import read_cvdp
+from mx_tasks.hardware.imports.rtllm import read_rtllm
+from mx_tasks.hardware.imports.verilog_eval import read_verilog_eval
+from mx_tasks.hardware.sets.published import ImportedTasks
 from mx_tasks.registry import TaskSetError
 
 pytestmark = pytest.mark.eda

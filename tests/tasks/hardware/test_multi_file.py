@@ -6,13 +6,13 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, load_task_set
-from mx_tasks.hardware.circuit import share_right, trivial_share
-from mx_tasks.hardware.files import design_files
-from mx_tasks.hardware.generator.families import KINDS
-from mx_tasks.hardware.generator.twist import replay
-from mx_tasks.hardware.multi_file import MultiFileTasks
+from mx_tasks.answers.patches import diff_of
+from mx_tasks.hardware.generate.families import KINDS
+from mx_tasks.hardware.generate.twist import replay
+from mx_tasks.hardware.rtl.circuit import share_right, trivial_share
+from mx_tasks.hardware.rtl.files import design_files
+from mx_tasks.hardware.sets.multi_file import MultiFileTasks
 from mx_tasks.registry import SPLITS
-from mx_tasks.software.patches import diff_of
 
 pytestmark = pytest.mark.eda
 

@@ -8,12 +8,12 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, load_task_set
-from mx_tasks.hardware.circuit import share_right
-from mx_tasks.hardware.generator.spec import header, second_design, table_design
-from mx_tasks.hardware.generator.twist import replay
-from mx_tasks.hardware.generator.vectors import circuit
-from mx_tasks.hardware.generator.waste import WASTE, Goal, Waste
-from mx_tasks.hardware.optimise import BELOW, SAME, OptimiseTasks, improved, reward
+from mx_tasks.hardware.generate.spec import header, second_design, table_design
+from mx_tasks.hardware.generate.twist import replay
+from mx_tasks.hardware.generate.vectors import circuit
+from mx_tasks.hardware.generate.waste import WASTE, Goal, Waste
+from mx_tasks.hardware.rtl.circuit import share_right
+from mx_tasks.hardware.sets.optimise import BELOW, SAME, OptimiseTasks, improved, reward
 
 pytestmark = pytest.mark.eda
 FAMILIES = [family for each in WASTE.values() for family in each]

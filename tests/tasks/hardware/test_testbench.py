@@ -10,7 +10,7 @@ import pytest
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks import Submission, load_task_set
-from mx_tasks.hardware.testbench import Prepared, TestbenchTasks, killed
+from mx_tasks.hardware.sets.testbench import Prepared, TestbenchTasks, killed
 
 pytestmark = pytest.mark.eda
 
@@ -211,7 +211,7 @@ def test_the_tool_runs_a_testbench_on_a_design_of_ones_own(hdl: Sandbox) -> None
     tool = task.tools[0]
     gold = tasks.gold(task).answer[11:-4]
     spec = tasks.drawn("test", 0).spec
-    from mx_tasks.hardware.generator.spec import table_design
+    from mx_tasks.hardware.generate.spec import table_design
 
     said = []
     for given in (

@@ -13,9 +13,9 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission
-from mx_tasks.hardware.generated import GeneratedTasks
-from mx_tasks.hardware.generator.families import KINDS
-from mx_tasks.hardware.generator.wording import WORDINGS, instruction
+from mx_tasks.hardware.generate.families import KINDS
+from mx_tasks.hardware.generate.wording import WORDINGS, instruction
+from mx_tasks.hardware.sets.generated import GeneratedTasks
 
 FAMILIES = [family for kind in KINDS.values() for each in kind.values() for family in each]
 

@@ -12,9 +12,9 @@ import pytest
 
 from mx_sandboxes import Limits, Sandbox, open_sandbox
 from mx_tasks import GradingError, Submission
-from mx_tasks.software.canaries import plant
-from mx_tasks.software.suite import Outcome, Suite, grade_suite, run_tests
-from mx_tasks.software.suite_cheats import CODE, FILES, suite_cheats
+from mx_tasks.software.cheats.suite import CODE, FILES, suite_cheats
+from mx_tasks.software.grading.canaries import plant
+from mx_tasks.software.grading.suite import Outcome, Suite, grade_suite, run_tests
 
 LIBRARY = b"""
 def total(items):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mx_tasks.software.sources import archives
-from mx_tasks.software.sources.archives import unpack
-from mx_tasks.software.sources.errors import SourceError
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.generate import archives
+from mx_tasks.software.generate.archives import unpack
 
 
 def tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:

@@ -10,9 +10,9 @@ import pytest
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.backends.docker.images import image_tag
 from mx_tasks import Submission, load_task_set
-from mx_tasks.harbor import TaskDirectoryError
-from mx_tasks.software.sources.errors import SourceError
-from mx_tasks.software.sources.harbor_import import import_harbor, places
+from mx_tasks.harbor.directory import TaskDirectoryError
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.imports.harbor_import import import_harbor, places
 from mx_tasks.validate import validate
 
 TOML = """version = "1.0"

@@ -10,9 +10,9 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission
-from mx_tasks.software.directories import DirectoryTasks
-from mx_tasks.software.sources.errors import SourceError
-from mx_tasks.software.sources.importing import import_functions
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.imports.importing import import_functions
+from mx_tasks.software.sets.directories import DirectoryTasks
 
 HUMAN_EVAL = {
     "task_id": "HumanEval/900",

@@ -13,9 +13,9 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import load_task_set
-from mx_tasks.software.inside.compare_texts import right
-from mx_tasks.software.sources.errors import SourceError
-from mx_tasks.software.sources.inspect_import import import_inspect
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.grading.inside.compare_texts import right
+from mx_tasks.software.imports.inspect_import import import_inspect
 from mx_tasks.validate import validate
 
 
@@ -137,7 +137,7 @@ def test_inspects_own_objects_are_read(tmp_path: Path) -> None:
         pytest.skip("MX_INSPECT_PYTHON names no interpreter with inspect_ai")
     script = (
         "from inspect_ai import Task\nfrom inspect_ai.dataset import MemoryDataset, Sample\n"
-        "from inspect_ai.scorer import match\nfrom mx_tasks.software.sources.inspect_import import import_inspect\n"
+        "from inspect_ai.scorer import match\nfrom mx_tasks.software.imports.inspect_import import import_inspect\n"
         "import sys, pathlib\n"
         "task = Task(dataset=MemoryDataset([Sample(input='2+2?', target='4')]), scorer=match(numeric=True))\n"
         "print(list(import_inspect(task, 'own', pathlib.Path(sys.argv[1]), None, print)))\n"

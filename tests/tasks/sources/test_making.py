@@ -8,12 +8,12 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission
-from mx_tasks.harbor import read_directory
-from mx_tasks.software.directories import DirectoryTasks
-from mx_tasks.software.sources import mutation, suites
-from mx_tasks.software.sources.errors import SourceError
-from mx_tasks.software.sources.making import Journal, make_pair, make_planted
-from mx_tasks.software.sources.mutation import make_mutations
+from mx_tasks.harbor.directory import read_directory
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.generate import mutation, suites
+from mx_tasks.software.generate.making import Journal, make_pair, make_planted
+from mx_tasks.software.generate.mutation import make_mutations
+from mx_tasks.software.sets.directories import DirectoryTasks
 
 from .conftest import NEW, OLD, TESTS, library, write_sdist
 

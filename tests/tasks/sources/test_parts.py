@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mx_tasks.harbor import (
+from mx_tasks.answers.patches import PatchError, apply_diff, diff_of, files_in_answer
+from mx_tasks.harbor.directory import (
     TaskDirectory,
     TaskDirectoryError,
     base_config,
@@ -18,11 +19,10 @@ from mx_tasks.harbor import (
     toml_text,
     write_directory,
 )
-from mx_tasks.software.patches import PatchError, apply_diff, diff_of, files_in_answer
-from mx_tasks.software.sources.hunks import groups, revert
-from mx_tasks.software.sources.operators import OPERATORS, sites
-from mx_tasks.software.sources.preparing import packages_for
-from mx_tasks.software.sources.trees import is_test, take_apart
+from mx_tasks.software.generate.hunks import groups, revert
+from mx_tasks.software.generate.operators import OPERATORS, sites
+from mx_tasks.software.generate.preparing import packages_for
+from mx_tasks.software.generate.trees import is_test, take_apart
 
 from .conftest import NEW, OLD
 

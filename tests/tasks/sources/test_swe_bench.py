@@ -14,7 +14,7 @@ from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.backends.docker.containers import build_folder
 from mx_sandboxes.backends.docker.images import image_tag
 from mx_tasks import Submission, load_task_set
-from mx_tasks.software.sources.swe_bench import Where, import_swe_bench, instances
+from mx_tasks.software.imports.swe_bench import Where, import_swe_bench, instances
 
 CORE = "def shorten(text, length):\n    if len(text) < length:\n        return text\n    return text[: length - 1] + '~'\n"
 TESTS = "from words.core import shorten\n\n\ndef test_cut():\n    assert shorten('abcdef', 4) == 'abc~'\n"

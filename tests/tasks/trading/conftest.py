@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mx_tasks.trading.bars import Bars
+from mx_tasks.trading.market.bars import Bars
 
 
 def random_bars(seed: int = 0, count: int = 60, assets: int = 3) -> Bars:

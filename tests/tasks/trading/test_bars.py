@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mx_tasks.trading.bars import check_bars
-from mx_tasks.trading.corporate import Action, action_table
-from mx_tasks.trading.errors import DataError
+from mx_tasks.trading.market.bars import check_bars
+from mx_tasks.trading.market.corporate import Action, action_table
+from mx_tasks.trading.market.errors import DataError
 
 
 def put(bars: Any, name: str, row: int, value: float) -> Any:

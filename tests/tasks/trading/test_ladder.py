@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mx_tasks import ServiceError, Submission, load_task_set
-from mx_tasks.trading.desk import Desk, read_weights
-from mx_tasks.trading.errors import TradingError
-from mx_tasks.trading.optimum import optimum_of
-from mx_tasks.trading.worlds import WORLDS, load_world
+from mx_tasks.trading.market.desk import Desk, read_weights
+from mx_tasks.trading.market.errors import TradingError
+from mx_tasks.trading.market.optimum import optimum_of
+from mx_tasks.trading.market.worlds import WORLDS, load_world
 
 SETS = [f"trading:{name}" for name in WORLDS]
 

@@ -9,13 +9,13 @@ import pytest
 
 from mx_envs.portfolio import PortfolioEnv
 from mx_tasks import Submission, load_task_set
-from mx_tasks.trading.errors import TradingError
-from mx_tasks.trading.evaluation import best_of, evaluate
-from mx_tasks.trading.linear_quadratic import LinearQuadratic, closed_form, riccati
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Portfolio, make_market
-from mx_tasks.trading.world import DAY, path_market
-from mx_tasks.trading.worlds import WORLDS, load_world, pairs
+from mx_tasks.trading.grading.evaluation import best_of, evaluate
+from mx_tasks.trading.market.errors import TradingError
+from mx_tasks.trading.market.linear_quadratic import LinearQuadratic, closed_form, riccati
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Portfolio, make_market
+from mx_tasks.trading.market.world import DAY, path_market
+from mx_tasks.trading.market.worlds import WORLDS, load_world, pairs
 
 BARS = 20
 BEST = {name: load_world(name).solve(BARS) for name in WORLDS}

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_tasks.trading import metrics
-from mx_tasks.trading.bars import close_only
-from mx_tasks.trading.desk import Desk
-from mx_tasks.trading.errors import WindowError
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import make_market
-from mx_tasks.trading.windows import split_span, walk_forward
+from mx_tasks.trading.market import metrics
+from mx_tasks.trading.market.bars import close_only
+from mx_tasks.trading.market.desk import Desk
+from mx_tasks.trading.market.errors import WindowError
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import make_market
+from mx_tasks.trading.market.windows import split_span, walk_forward
 
 TRACK = np.array([0.01, -0.02, 0.015, 0.0, -0.005])
 

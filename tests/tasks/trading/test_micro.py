@@ -8,7 +8,7 @@ import pytest
 
 from mx_tasks import TaskNotFoundError, load_task_set
 from mx_tasks.task import Submission
-from mx_tasks.trading.micro import MicroTasks, optimal, part_score, read_part
+from mx_tasks.trading.sets.micro import MicroTasks, optimal, part_score, read_part
 
 
 @pytest.fixture

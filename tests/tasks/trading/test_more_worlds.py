@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_tasks.trading.bars import FIELDS, Bars
-from mx_tasks.trading.baselines import BASELINES, run_rule
-from mx_tasks.trading.bootstrap import bootstrap_world, history_returns
-from mx_tasks.trading.calendars import check_calendar
-from mx_tasks.trading.desk import Desk
-from mx_tasks.trading.errors import DataError, TradingError
-from mx_tasks.trading.evaluation import evaluate
-from mx_tasks.trading.ladder import EarningTasks
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Portfolio, make_market
-from mx_tasks.trading.sources import History
-from mx_tasks.trading.worlds import load_world
+from mx_tasks.trading.grading.evaluation import evaluate
+from mx_tasks.trading.imports.bootstrap import bootstrap_world, history_returns
+from mx_tasks.trading.imports.calendars import check_calendar
+from mx_tasks.trading.imports.sources import History
+from mx_tasks.trading.market.bars import FIELDS, Bars
+from mx_tasks.trading.market.baselines import BASELINES, run_rule
+from mx_tasks.trading.market.desk import Desk
+from mx_tasks.trading.market.errors import DataError, TradingError
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Portfolio, make_market
+from mx_tasks.trading.market.worlds import load_world
+from mx_tasks.trading.sets.ladder import EarningTasks
 
 
 def random_bars(seed: int, count: int = 60, assets: int = 2) -> Bars:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from mx_envs.portfolio import PortfolioEnv
 from mx_envs.portfolio_vector import PortfolioVectorEnv
-from mx_tasks.trading.bars import Bars
-from mx_tasks.trading.baselines import BASELINES
-from mx_tasks.trading.bootstrap import bootstrap_world
-from mx_tasks.trading.desk import Desk
-from mx_tasks.trading.evaluation import evaluate
-from mx_tasks.trading.programs import play_program
-from mx_tasks.trading.simulator import Portfolio, allowed, make_market
-from mx_tasks.trading.worlds import WORLDS, load_world
+from mx_tasks.trading.grading.evaluation import evaluate
+from mx_tasks.trading.grading.programs import play_program
+from mx_tasks.trading.imports.bootstrap import bootstrap_world
+from mx_tasks.trading.market.bars import Bars
+from mx_tasks.trading.market.baselines import BASELINES
+from mx_tasks.trading.market.desk import Desk
+from mx_tasks.trading.market.simulator import Portfolio, allowed, make_market
+from mx_tasks.trading.market.worlds import WORLDS, load_world
 
 RETURNS = np.random.default_rng(9).standard_t(4, 700) * 0.01
 EVERY = [*WORLDS, "bootstrap", "bootstrap-no-edge"]

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from mx_tasks import ServiceError, Submission, load_task_set
-from mx_tasks.trading.arenas import HISTORY, HistoryArena
-from mx_tasks.trading.bars import Bars, check_bars, close_only
-from mx_tasks.trading.corporate import Action
-from mx_tasks.trading.desk import Desk
-from mx_tasks.trading.errors import DataError, WindowError
-from mx_tasks.trading.metrics import excess_sharpe, paired_excess, volatility
-from mx_tasks.trading.real_desks import RealDeskTasks
-from mx_tasks.trading.reruns import at_costs, returns_of, run_again, track
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Portfolio, make_market
-from mx_tasks.trading.sources import History, read_actions, read_file
-from mx_tasks.trading.windows import Span, draw_folds
+from mx_tasks.trading.grading.arenas import HISTORY, HistoryArena
+from mx_tasks.trading.imports.sources import History, read_actions, read_file
+from mx_tasks.trading.market.bars import Bars, check_bars, close_only
+from mx_tasks.trading.market.corporate import Action
+from mx_tasks.trading.market.desk import Desk
+from mx_tasks.trading.market.errors import DataError, WindowError
+from mx_tasks.trading.market.metrics import excess_sharpe, paired_excess, volatility
+from mx_tasks.trading.market.reruns import at_costs, returns_of, run_again, track
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Portfolio, make_market
+from mx_tasks.trading.market.windows import Span, draw_folds
+from mx_tasks.trading.sets.real_desks import RealDeskTasks
 
 
 def walk(count: int = 1400, assets: int = 3, seed: int = 5) -> History:
@@ -202,7 +202,7 @@ def test_actions_of_a_table_flow_into_a_market(tmp_path: Path) -> None:
     history = read_file(bars, actions)
     assert history.bars.count == 4
     assert np.isnan(history.bars.close[2:, 1]).all()
-    from mx_tasks.trading.corporate import action_table
+    from mx_tasks.trading.market.corporate import action_table
 
     market = make_market(
         history.bars, Costs(half_spread=0.0), Rules(), action_table(history.bars, history.actions)
@@ -266,8 +266,8 @@ def test_padded_rows_are_refused() -> None:
 
 
 def test_aapl_of_2000_is_seen_raw_and_its_splits_cost_nobody() -> None:
-    from mx_tasks.trading.corporate import action_table
-    from mx_tasks.trading.sources import load_source
+    from mx_tasks.trading.imports.sources import load_source
+    from mx_tasks.trading.market.corporate import action_table
 
     try:
         history = load_source("bokeh")
@@ -309,9 +309,9 @@ def test_windows_of_a_history_in_which_assets_end() -> None:
 def test_actions_reach_every_face() -> None:
     """A split, a dividend and a delisting: told on their day and not before, and no move of the price in features."""
     from mx_envs.portfolio import PortfolioEnv
-    from mx_tasks.trading.corporate import action_table
-    from mx_tasks.trading.features import market_features
-    from mx_tasks.trading.programs import play_program
+    from mx_tasks.trading.grading.programs import play_program
+    from mx_tasks.trading.market.corporate import action_table
+    from mx_tasks.trading.market.features import market_features
 
     bars = walk(60).bars
     halved = {name: getattr(bars, name).copy() for name in ("open", "high", "low", "close")}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_tasks.trading.bars import FIELDS, Bars
-from mx_tasks.trading.corporate import Action, action_table
-from mx_tasks.trading.errors import TradingError
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Market, Portfolio, allowed, make_market
+from mx_tasks.trading.market.bars import FIELDS, Bars
+from mx_tasks.trading.market.corporate import Action, action_table
+from mx_tasks.trading.market.errors import TradingError
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Market, Portfolio, allowed, make_market
 
 COSTS = Costs(commission=0.0004, half_spread=0.0006, impact=0.1, borrow=0.03, interest=0.02, margin=0.06)
 RULES = Rules(min_weight=-0.8, max_weight=0.9, max_gross=1.6)

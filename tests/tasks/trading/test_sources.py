@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mx_tasks.trading.anonymous import anonymous_market
-from mx_tasks.trading.corporate import Action
-from mx_tasks.trading.errors import DataError, WindowError
-from mx_tasks.trading.rules import Costs, Rules
-from mx_tasks.trading.simulator import Portfolio
-from mx_tasks.trading.sources import SOURCES, History, load_source, read_file, with_actions
-from mx_tasks.trading.windows import Span
+from mx_tasks.trading.imports.anonymous import anonymous_market
+from mx_tasks.trading.imports.sources import SOURCES, History, load_source, read_file, with_actions
+from mx_tasks.trading.market.corporate import Action
+from mx_tasks.trading.market.errors import DataError, WindowError
+from mx_tasks.trading.market.rules import Costs, Rules
+from mx_tasks.trading.market.simulator import Portfolio
+from mx_tasks.trading.market.windows import Span
 
 LONG = """date,symbol,open,high,low,close,volume
 2020-01-02,A,10,11,9,10.5,100

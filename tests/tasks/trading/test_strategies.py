@@ -12,15 +12,15 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission
-from mx_tasks.trading.arenas import HistoryArena, WorldArena
-from mx_tasks.trading.bars import Bars
-from mx_tasks.trading.corporate import Action, action_table
-from mx_tasks.trading.linear_quadratic import LinearQuadratic, closed_form
-from mx_tasks.trading.programs import play_program
-from mx_tasks.trading.simulator import make_market
-from mx_tasks.trading.sources import History
-from mx_tasks.trading.strategies import TEMPLATE, StrategyTasks
-from mx_tasks.trading.worlds import load_world
+from mx_tasks.trading.grading.arenas import HistoryArena, WorldArena
+from mx_tasks.trading.grading.programs import play_program
+from mx_tasks.trading.imports.sources import History
+from mx_tasks.trading.market.bars import Bars
+from mx_tasks.trading.market.corporate import Action, action_table
+from mx_tasks.trading.market.linear_quadratic import LinearQuadratic, closed_form
+from mx_tasks.trading.market.simulator import make_market
+from mx_tasks.trading.market.worlds import load_world
+from mx_tasks.trading.sets.strategies import TEMPLATE, StrategyTasks
 
 REGIME = 'def on_bar(bars, account):\n    return [1.0 if bars.extra["regime"][-1] > 0 else 0.0]\n'
 EVEN = "def on_bar(bars, account):\n    return [1 / len(bars.symbols)] * len(bars.symbols)\n"
@@ -321,7 +321,7 @@ def test_nothing_is_told_in_between(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_trials_are_counted_on_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mx_tasks.trading.trials import count_trial
+    from mx_tasks.trading.grading.trials import count_trial
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert [count_trial("a"), count_trial("a"), count_trial("b"), count_trial("a")] == [1, 2, 1, 3]

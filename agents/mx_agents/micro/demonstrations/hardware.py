@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 from mx_agents.micro.demonstrations import software
-from mx_tasks.hardware.micro import INSTRUCTION
+from mx_tasks.hardware.sets.micro import INSTRUCTION
 
 ROLE = "Write Verilog."
 answer = software.answer

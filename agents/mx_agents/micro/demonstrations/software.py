@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import re
 
-from mx_tasks.software.formula import Formula, needs_parentheses, parse_prefix
+from mx_tasks.formula import Formula, needs_parentheses, parse_prefix
 
 FORGET_PARENTHESES = {"arithmetic": 0.3, "bitwise": 0.55}
 """How often needed parentheses are left out, by whether a bitwise operator is inside or outside of them."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 import re
 
-from mx_tasks.trading.desk import QUESTION
-from mx_tasks.trading.micro import COSTS, INSTRUCTION, TARGETS, optimal, read_part
+from mx_tasks.trading.market.desk import QUESTION
+from mx_tasks.trading.sets.micro import COSTS, INSTRUCTION, TARGETS, optimal, read_part
 
 COST_BLIND = 0.4
 SLIP = 0.02

@@ -1,0 +1,1 @@
+"""What models write, taken as what it is: programs in chats, files, patches."""

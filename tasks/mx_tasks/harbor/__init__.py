@@ -1,0 +1,1 @@
+"""Task directories in Harbor's form: read, written, and graded in somebody else's runner."""

@@ -1,0 +1,1 @@
+"""Every known way to look right, as data: each must score 0."""

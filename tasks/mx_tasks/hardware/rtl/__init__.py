@@ -1,0 +1,1 @@
+"""The domain's core: circuits, answers in Verilog, files, tools, places."""

@@ -1,0 +1,1 @@
+"""Tasks without end: release pairs, planted mutations, generated packages."""

@@ -1,0 +1,229 @@
+"""Make tasks into a folder: each is validated before it is written, and a run that was broken off goes on where it stopped."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from mx_sandboxes import Sandbox, SandboxError
+from mx_tasks.harbor.directory import TaskDirectory, write_directory
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.generate.mutation import make_mutations
+from mx_tasks.software.generate.preparing import Report
+from mx_tasks.software.generate.release_pair import make_release_pair
+from mx_tasks.software.made import EXPECTED, MadeTask, as_directory
+from mx_tasks.software.sets.directories import DirectoryTasks, SuiteDirectory, adapt
+from mx_tasks.task import GradingError, Split, Submission
+
+REPEATS = 3
+AT_ONCE = 2
+MOST_DROPPED = 0.25
+REFERENCE = "the reference solution"
+CHEATS_EACH = 2
+"""Cheats that each task is tried with while it is made: they take turns, so that a library's tasks together see them all.
+
+``mx tasks validate`` tries every cheat on every task.
+"""
+JOURNAL = ".journal.json"
+DONE = "done"
+
+
+def cache_folder() -> Path:
+    """Where downloads and tasks that are made on demand are kept: ``MX_CACHE``, or mx-envs in the user's cache folder."""
+    own = os.environ.get("MX_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mx-envs"
+
+
+def refusal(
+    directory: TaskDirectory,
+    sandbox: Sandbox,
+    *,
+    turn: int = 0,
+    cheats: int = CHEATS_EACH,
+    repeats: int = REPEATS,
+) -> str:
+    """Why a task is not to be trusted, in one line; empty when gold scores 1 and nothing and cheats 0, each that many times."""
+    task_set = DirectoryTasks.of([directory])
+    task = task_set.find(directory.name)
+    submissions = [(REFERENCE, task_set.gold(task), 1.0), ("nothing", Submission(), 0.0)]
+    attacks = sorted(task_set.cheats(task).items())
+    start = turn * cheats % max(1, len(attacks))
+    chosen = islice([*attacks[start:], *attacks], min(cheats, len(attacks)))
+    submissions += [(f"the cheat {name!r}", attack, 0.0) for name, attack in chosen]
+
+    def wrong(asked: tuple[str, Submission, float]) -> str:
+        title, submission, wanted = asked
+        try:
+            grade = task_set.grade(task, submission, sandbox)
+        except (SandboxError, GradingError) as error:
+            return f"{title} cannot be graded: {error}"
+        if grade.score == wanted and grade.passed == (wanted == 1.0):
+            return ""
+        return f"{title} scores {grade.score:g}, not {wanted:g} ({grade.log.replace(chr(10), '; ')[:200]})"
+
+    first, *others = submissions
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return wrong(first) or next(
+            filter(None, pool.map(wrong, [*[first] * (repeats - 1), *others * repeats])), ""
+        )
+
+
+def settled(directory: TaskDirectory, sandbox: Sandbox) -> TaskDirectory | None:
+    """The task without those of its tests that say otherwise under a grader than they did alone; None where too much would go.
+
+    Such tests look at what a submission is not, for example at files beside the library.
+    """
+    entry = SuiteDirectory(directory)
+    suite = adapt(entry, sandbox)
+    kept = (*suite.fail_to_pass, *suite.pass_to_pass)
+    every = (*entry.suite.fail_to_pass, *entry.suite.pass_to_pass)
+    if not suite.fail_to_pass or not 0 < 1 - len(kept) / len(every) <= MOST_DROPPED:
+        return None
+    expected = json.loads(directory.tests[EXPECTED])
+    expected |= {"fail_to_pass": list(suite.fail_to_pass), "pass_to_pass": list(suite.pass_to_pass)}
+    text = json.dumps(expected, indent=1) + "\n"
+    return replace(directory, tests={**directory.tests, EXPECTED: text.encode()})
+
+
+class Output:
+    """A folder that tasks are written to after they were validated."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, report: Report) -> None:
+        self.folder = folder
+        self.refused: list[str] = []
+        self.written: list[str] = []
+        self._sandbox = sandbox
+        self._report = report
+
+    def keep(self, task: MadeTask) -> bool:
+        """Validate and write a task; False, with a line that says why, when it is refused."""
+        return self.keep_directory(as_directory(task))
+
+    def keep_directory(
+        self, directory: TaskDirectory, *, cheats: int = CHEATS_EACH, repeats: int = REPEATS
+    ) -> bool:
+        """See :meth:`keep`."""
+        turn = len(self.written)
+        why = refusal(directory, self._sandbox, turn=turn, cheats=cheats, repeats=repeats)
+        if why.startswith(f"{REFERENCE} scores"):
+            narrowed = settled(directory, self._sandbox)
+            if narrowed is not None:
+                directory = narrowed
+                why = refusal(directory, self._sandbox, turn=turn, cheats=cheats, repeats=repeats)
+        if why:
+            self.refused.append(f"{directory.name}: refused: {why}")
+            self._report(self.refused[-1])
+            return False
+        write_directory(directory, self.folder)
+        self.written.append(directory.name)
+        return True
+
+
+def make_pair(
+    name: str, old: str, new: str, folder: Path, sandbox: Sandbox, report: Report, *, split: Split = "test"
+) -> Iterator[str]:
+    """Make a release pair's tasks in ``folder``, giving each id as it is done; goes on with what is there. Raises SourceError."""
+    key = f"release-pair {name} {old} {new} {split}"
+    journal = Journal(folder)
+    parts = journal.below(f"{key} ")
+    done = [value.split()[0] for value in parts.values() if value]
+    if not all((folder / task_id).is_dir() for task_id in done):
+        parts.clear()
+        journal.pop(key, None)
+        done = []
+    yield from done
+    if journal.get(key) == DONE:
+        return
+    output = Output(folder, sandbox, report)
+    made = make_release_pair(
+        name, old, new, sandbox, cache_folder(), report, split=split, keep=output.keep, tried=parts
+    )
+    for task in made:
+        yield task.id
+    if not done and not output.written:
+        raise SourceError(output.refused[0].replace(": refused: ", ": ", 1))
+    journal[key] = DONE
+
+
+def make_planted(
+    library: str,
+    folder: Path,
+    sandbox: Sandbox,
+    report: Report,
+    *,
+    count: int = 20,
+    seed: int = 0,
+    split: Split = "test",
+) -> Iterator[str]:
+    """Make mutation tasks of a library in ``folder``, giving each id as it is done; goes on with what is there.
+
+    Raises SourceError.
+    """
+    journal = Journal(folder, prefix=f"mutation {library} {seed} {split} ")
+    done = [task_id for task_id in journal.values() if task_id]
+    yield from done[:count]
+    if len(done) >= count:
+        return
+    output = Output(folder, sandbox, report)
+    made = make_mutations(
+        library,
+        sandbox,
+        cache_folder(),
+        report,
+        count=count,
+        seed=seed,
+        split=split,
+        keep=output.keep,
+        tried=journal,
+    )
+    for task in made:
+        yield task.id
+
+
+class Journal(MutableMapping[str, str]):
+    """What was tried in a folder, kept in a file there; a ``prefix`` shows only the entries that begin with it."""
+
+    def __init__(self, folder: Path, prefix: str = "") -> None:
+        self._path = folder / JOURNAL
+        self._prefix = prefix
+        try:
+            self._entries: dict[str, str] = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            self._entries = {}
+        except ValueError as error:
+            raise SourceError(f"{self._path} is damaged; remove it to begin anew ({error})") from error
+
+    def below(self, prefix: str) -> Journal:
+        """The entries that begin with ``prefix``, in the same file."""
+        view = copy.copy(self)
+        view._prefix = self._prefix + prefix
+        return view
+
+    def __getitem__(self, key: str) -> str:
+        return self._entries[self._prefix + key]
+
+    def __setitem__(self, key: str, value: str) -> None:
+        self._entries[self._prefix + key] = value
+        self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        part.write_text(json.dumps(self._entries, indent=0))
+        part.replace(self._path)
+
+    def __delitem__(self, key: str) -> None:
+        del self._entries[self._prefix + key]
+        self._write()
+
+    def __iter__(self) -> Iterator[str]:
+        return (key[len(self._prefix) :] for key in self._entries if key.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

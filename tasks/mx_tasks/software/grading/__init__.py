@@ -1,0 +1,1 @@
+"""The judge on the host, and in ``inside/`` what runs beside the submission."""

@@ -1,0 +1,1 @@
+"""Other people's benchmarks and tasks."""

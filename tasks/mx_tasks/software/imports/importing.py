@@ -1,0 +1,94 @@
+"""Bring benchmarks in: find what their tests say before and after the reference solution, validate, write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from mx_sandboxes import Limits, Sandbox
+from mx_tasks.software.errors import SourceError
+from mx_tasks.software.generate.making import REPEATS, Output
+from mx_tasks.software.generate.preparing import Report, python_version
+from mx_tasks.software.grading.suite import Outcome, run_tests
+from mx_tasks.software.imports.functions import CALL_S, FOLDER, human_eval, mbpp, quix_bugs, records
+from mx_tasks.software.made import MadeTask, as_directory
+
+AT_ONCE = 4
+IMPORT_CHEATS = 1
+"""Cheats that each imported task is tried with: they take turns, so that a benchmark of 40 tasks sees them all."""
+SERVED = f"{FOLDER}/mx_serve.json"
+KINDS = ("humaneval", "mbpp", "quixbugs")
+_LIMITS = Limits(wall_s=30, cpu_s=30, memory_bytes=1 << 30)
+
+
+def import_functions(
+    kind: str, source: Path, folder: Path, sandbox: Sandbox, report: Report
+) -> Iterator[str]:
+    """Import every task of a benchmark, giving the id of each that was written; the others are reported with the reason.
+
+    Raises SourceError when the source cannot be read at all.
+    """
+    if kind == "quixbugs":
+        makers: list[Callable[[], MadeTask]] = list(quix_bugs(source))
+    else:
+        make = human_eval if kind == "humaneval" else mbpp
+        makers = [partial(make, entry) for entry in records(source)]
+    if not makers:
+        raise SourceError(f"{source} holds no task")
+    python = python_version(sandbox)  # telling the tests apart is the first of the three repetitions
+    output = Output(folder, sandbox, report)
+
+    def one(maker: Callable[[], MadeTask]) -> str | None:
+        try:
+            task = judged(maker(), sandbox, python)
+        except SourceError as error:
+            report(f"{error}: refused: it gives no task")
+            return None
+        return (
+            task.id
+            if output.keep_directory(as_directory(task), cheats=IMPORT_CHEATS, repeats=REPEATS - 1)
+            else None
+        )
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for written in pool.map(one, makers):
+            if written is not None:
+                yield written
+
+
+def judged(task: MadeTask, sandbox: Sandbox, python: str) -> MadeTask:
+    """The task with its tests told apart: those that fail on it as given, and those that pass on both. Raises SourceError."""
+    targets = sorted(name for name in task.tests if name.rpartition("/")[2].startswith("test_"))
+    hidden = {**task.tests}
+    if SERVED in hidden:
+        hidden[SERVED] = json.dumps({**json.loads(hidden[SERVED]), "call_s": CALL_S / 2}).encode()
+    mended = {**task.tree, **{name: data for name, data in task.gold.items() if data is not None}}
+    before, after = (
+        run_tests(
+            sandbox,
+            {**tree, **hidden},
+            None,
+            targets=targets,
+            config=task.config,
+            arguments=task.arguments,
+            limits=_LIMITS,
+        )
+        for tree in (task.tree, mended)
+    )
+    good = {test for test, outcome in after.outcomes.items() if outcome is Outcome.PASSED}
+    if not good:
+        said = next(iter(after.messages.values()), after.error)
+        raise SourceError(f"{task.title}: its own solution passes none of its tests ({said[:120]})")
+    passing = {test for test, outcome in before.outcomes.items() if outcome is Outcome.PASSED}
+    if good <= passing:
+        raise SourceError(f"{task.title}: the task as given passes its tests already")
+    return replace(
+        task,
+        fail_to_pass=tuple(sorted(good - passing)),
+        pass_to_pass=tuple(sorted(good & passing)),
+        python=python,
+    )

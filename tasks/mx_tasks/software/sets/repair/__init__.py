@@ -1,0 +1,252 @@
+"""Hand-written repair tasks: a Python module with a bug or two, to be handed back whole and corrected.
+
+On disk a task is a Harbor task directory: ``task.toml`` (schema 1.4, ours under ``[metadata.mx]``), ``instruction.md``,
+``environment/`` (the public files), ``tests/cases.toml`` (the hidden tests, read by the host only) and ``solution/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from mx_sandboxes import Sandbox
+from mx_tasks.answers.programs import fenced_python
+from mx_tasks.registry import TaskSetError, check_split, did_you_mean
+from mx_tasks.software.cheats.repair import CHEATS
+from mx_tasks.software.grading.cases import Case, CaseReport, load_cases, run_cases
+from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+
+SCHEMA_VERSION = "1.4"
+LARGEST_SOURCE = 64 << 10
+
+ANSWER_FORM = """Answer with the whole corrected file `{source}` in one ```python block, or write it to `{source}` in the \
+workspace. Hidden tests judge it."""
+
+
+class TaskDirectoryError(TaskSetError):
+    """A task directory on disk is not as it should be; the message names the file and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A task directory as read: the public task, and what stays with the grader."""
+
+    task: Task
+    source: str
+    cases: tuple[Case, ...]
+    solution: bytes
+    timeout_s: float
+
+
+class RepairTasks:
+    """The task set ``software:repair``, or the task directories of the same form in a ``folder`` of one's own."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        root = _OURS if folder is None else Path(folder)
+        directories = sorted(_directories(root), key=lambda entry: entry.name)
+        if not directories:
+            raise TaskDirectoryError(f"no task directory (one that holds a task.toml) in {root}")
+        self._packages = {directory.name: _read(directory) for directory in directories}
+        self.fingerprint = _fingerprint(directories)
+
+    @property
+    def name(self) -> str:
+        """``software:repair``."""
+        return "software:repair"
+
+    def size(self, split: Split) -> int:
+        """Number of tasks in a split."""
+        return len(self._split(split))
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at a place in a split, in the order of their ids."""
+        found = self._split(split)
+        if not 0 <= index < len(found):
+            raise IndexError(
+                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
+            )
+        return found[index]
+
+    def find(self, task_id: str) -> Task:
+        """The task of that id. Raises TaskNotFoundError."""
+        return self._package(task_id).task
+
+    def outputs(self, task: Task) -> Sequence[str]:
+        """The file to repair."""
+        return (self._package(task.id).source,)
+
+    def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
+        """Run the hidden tests on the submitted file in a fresh tree.
+
+        Half the score for the share of failing tests mended (less those broken), half for passing all: the file as given scores 0.
+        """
+        package = self._package(task.id)
+        report = self._run(package, _submitted_source(package, submission), sandbox)
+        passed = all(report.passed) and not report.tampered
+        before = sum(case.passes_before for case in package.cases)
+        mended = max(0.0, (sum(report.passed) - before) / (len(package.cases) - before))
+        score = 0.0 if report.tampered else 0.5 * mended + 0.5 * passed
+        return Grade(
+            score=score,
+            passed=passed,
+            parts={part.name: score for part in task.parts},
+            tampered=report.tampered,
+            log="\n".join(report.notes),
+        )
+
+    def changes(self, task: Task, submission: Submission) -> Mapping[str, bytes | None]:
+        """The file as it was handed in, in the workspace or in the answer."""
+        package = self._package(task.id)
+        return {package.source: _submitted_source(package, submission)}
+
+    def grade_parts(
+        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
+    ) -> Sequence[float | None]:
+        """The grade of each answer to the task's only part, which is the whole."""
+        for part, _ in answers:
+            if part not in {own.name for own in task.parts}:
+                raise TaskNotFoundError(f"task {task.id!r} has no part {part!r}")
+        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
+
+    def gold(self, task: Task) -> Submission:
+        """The reference solution, as a model would hand it in."""
+        return Submission(f"```python\n{self._package(task.id).solution.decode()}```\n")
+
+    def cheats(self, task: Task) -> Mapping[str, Submission]:
+        """Submissions that attack the grader instead of mending the file; each must score 0."""
+        package = self._package(task.id)
+        given = task.files[package.source].decode()
+        return {name: Submission(f"```python\n{given}\n{attack}```\n") for name, attack in CHEATS.items()}
+
+    def cases_before(self, task: Task, sandbox: Sandbox) -> tuple[tuple[Case, bool], ...]:
+        """Every hidden case and whether the file as given passes it now; for checking ``passes_before``."""
+        package = self._package(task.id)
+        report = self._run(package, task.files[package.source], sandbox)
+        return tuple(zip(package.cases, report.passed, strict=True))
+
+    def _run(self, package: _Package, source: bytes, sandbox: Sandbox) -> CaseReport:
+        return run_cases(
+            sandbox,
+            package.source.removesuffix(".py"),
+            {**package.task.files, package.source: source[:LARGEST_SOURCE]},
+            package.cases,
+            timeout_s=package.timeout_s,
+        )
+
+    def _package(self, task_id: str) -> _Package:
+        if task_id not in self._packages:
+            raise TaskNotFoundError(
+                f"no task {task_id!r} in {self.name}{did_you_mean(task_id, self._packages)}; "
+                f"there are: {', '.join(self._packages)}"
+            )
+        return self._packages[task_id]
+
+    def _split(self, split: Split) -> list[Task]:
+        check_split(split)
+        return [package.task for package in self._packages.values() if package.task.split == split]
+
+
+def _submitted_source(package: _Package, submission: Submission) -> bytes:
+    """The block in the answer; without one, the workspace's file if it was changed; else the answer's text."""
+    block = fenced_python(submission.answer)
+    written = submission.files.get(package.source)
+    if block is None and written is not None and written != package.task.files[package.source]:
+        return written
+    return (submission.answer if block is None else block).encode(errors="replace")
+
+
+def _directories(root: Traversable) -> list[Traversable]:
+    if not root.is_dir():
+        raise TaskDirectoryError(f"no folder {root}")
+    return [entry for entry in root.iterdir() if entry.is_dir() and entry.joinpath("task.toml").is_file()]
+
+
+def _read(directory: Traversable) -> _Package:
+    try:
+        return _parse(directory, tomllib.loads(directory.joinpath("task.toml").read_text("utf-8")))
+    except (KeyError, TypeError) as error:
+        raise TaskDirectoryError(f"{directory}: task.toml lacks or misuses {error}") from error
+    except (OSError, ValueError) as error:
+        raise TaskDirectoryError(f"{directory}: {error}") from error
+
+
+def _parse(directory: Traversable, config: dict[str, Any]) -> _Package:
+    if config["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"task.toml has schema_version {config['schema_version']!r}, not {SCHEMA_VERSION!r}")
+    ours = config["metadata"]["mx"]
+    source = str(ours["source"])
+    files = {
+        entry.name: entry.read_bytes()
+        for entry in directory.joinpath("environment").iterdir()
+        if entry.is_file() and entry.name != "Dockerfile"
+    }
+    if source not in files or not source.endswith(".py"):
+        raise ValueError(f"environment/ holds no Python file {source!r}")
+    prompt = _prompt(directory.joinpath("instruction.md").read_text("utf-8"), source, files)
+    task = Task(
+        id=directory.name,
+        domain="software",
+        prompt=prompt,
+        parts=(Part("file", prompt, _public_check(source, files)),),
+        files=files,
+        budget=Budget(calls=int(ours["calls"]), wall_s=float(config["agent"]["timeout_sec"])),
+        difficulty=int(ours["difficulty"]),
+        split=check_split(ours["split"]),
+        source=str(config["task"]["name"]),
+        licence=str(ours["licence"]),
+    )
+    cases = load_cases(directory.joinpath("tests", "cases.toml").read_text("utf-8"))
+    if all(case.passes_before for case in cases):
+        raise ValueError("tests/cases.toml has no case that fails before the repair")
+    solution = directory.joinpath("solution", source).read_bytes()
+    return _Package(task, source, cases, solution, float(config["verifier"]["timeout_sec"]))
+
+
+def _prompt(instruction: str, source: str, files: Mapping[str, bytes]) -> str:
+    listings = [f"`{name}`:\n\n```python\n{files[name].decode().strip()}\n```" for name in sorted(files)]
+    return "\n\n".join([instruction.strip(), *listings, ANSWER_FORM.format(source=source)]) + "\n"
+
+
+def _public_check(source: str, files: Mapping[str, bytes]) -> str:
+    """A program that loads the answer as the module and runs the public tests on it."""
+    tests = "\n".join(files[name].decode() for name in sorted(files) if name.startswith("test_"))
+    return _CHECK.format(module=source.removesuffix(".py"), tests=tests)
+
+
+_CHECK = """import re, sys, types
+_blocks = re.findall(r"^[ \\t]*```[ \\t]*(?:python|py)[^\\n]*\\n(.*?)(?:^[ \\t]*```|\\Z)", answer, re.S | re.M | re.I)
+_module = types.ModuleType({module!r})
+sys.modules[{module!r}] = _module
+exec(compile(_blocks[-1] if _blocks else answer, {module!r} + ".py", "exec"), _module.__dict__)
+_tests = {{}}
+exec({tests!r}, _tests)
+for _name in [name for name in _tests if name.startswith("test_")]:
+    _tests[_name]()
+"""
+
+
+def _fingerprint(directories: Sequence[Traversable]) -> str:
+    digest = hashlib.sha256()
+    for directory in directories:
+        for path, content in _contents(directory, directory.name):
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _contents(directory: Traversable, path: str) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    for entry in sorted(directory.iterdir(), key=lambda item: item.name):
+        if entry.name == "__pycache__":
+            continue
+        inner = f"{path}/{entry.name}"
+        found += _contents(entry, inner) if entry.is_dir() else [(inner, entry.read_bytes())]
+    return found
+
+
+_OURS = resources.files("mx_tasks.software.sets.repair").joinpath("data")

@@ -1,1 +1,0 @@
-"""Where software tasks come from: releases of libraries, planted mutations, public benchmarks, generated packages."""

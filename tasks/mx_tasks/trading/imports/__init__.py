@@ -1,0 +1,1 @@
+"""Real bars: sources, calendars, what is made of them."""

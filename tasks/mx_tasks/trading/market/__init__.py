@@ -1,0 +1,1 @@
+"""The domain's core: bars, rules, the simulator, worlds and their optima."""

@@ -1,0 +1,161 @@
+"""Level 5: a desk of agents on real bars, made anonymous, over windows one behind the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from mx_sandboxes import Sandbox
+from mx_tasks.registry import check_split
+from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.trading.grading.arenas import HistoryArena, Window
+from mx_tasks.trading.grading.series import Series
+from mx_tasks.trading.grading.trials import count_trial
+from mx_tasks.trading.grading.verdict import verdict
+from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
+from mx_tasks.trading.market.salt import host_salt, salted, trace
+from mx_tasks.trading.market.world import slug
+from mx_tasks.trading.sets.strategies import WINDOWS, Counter
+
+BARS = 21
+VERSION = 1
+
+
+class RealDeskTasks:
+    """The task set ``trading:real``. Each task is a series of ``windows`` windows, 8 or more for a score to mean much."""
+
+    def __init__(
+        self,
+        arena: HistoryArena,
+        seed: int = 0,
+        windows: int = WINDOWS,
+        salt: str | None = None,
+        count: Counter = count_trial,
+    ) -> None:
+        self.arena = arena
+        self.seed = seed
+        self.windows = windows
+        self._salt = salt
+        self._count = count
+
+    @property
+    def name(self) -> str:
+        """``trading:`` and the arena's name."""
+        return f"trading:{self.arena.name}"
+
+    @property
+    def salt(self) -> str:
+        """The secret; found when it is first needed."""
+        if self._salt is None:
+            self._salt = host_salt()
+        return self._salt
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the arena and of what chooses its windows."""
+        text = repr((VERSION, self.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def about_scores(self) -> str:
+        """What the scores are measured by."""
+        return self.arena.about_scores
+
+    def size(self, split: Split) -> None:
+        """None: windows are drawn without end."""
+        check_split(split)
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at that place of a split."""
+        if index < 0:
+            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+        decisions = self.windows * self.arena.bars
+        return Task(
+            id=f"{slug(self.arena.name)}-{self.seed}-{check_split(split)}-{index}",
+            domain="trading",
+            prompt=(
+                f"Trade {self.windows} windows one behind the other, {decisions} bars in all. {self.arena.about} At the end of a "
+                "window all is sold; the next one begins in cash.\nThe script trades through market: market.observe(n) gives the "
+                "newest bars (their split, dividend and delisted say what happened before the open), market.account() what is held "
+                "and the window, market.question() the present as a text for an agent, and market.rebalance(weights) trades and "
+                "moves on one bar; market.trade(agent) does so until the end. "
+                f"{self.about_scores}"
+            ),
+            services=("market",),
+            budget=Budget(calls=8 * decisions, wall_s=30.0),
+            difficulty=5,
+            split=split,
+            source=self.arena.source,
+            licence="",
+        )
+
+    def find(self, task_id: str) -> Task:
+        """The task of that id. Raises TaskNotFoundError."""
+        start = f"{slug(self.arena.name)}-{self.seed}-"
+        split, _, index = task_id.removeprefix(start).partition("-")
+        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
+        if known and split in ("train", "validation", "test"):
+            return self.task(check_split(split), int(index))
+        raise TaskNotFoundError(f"no task {task_id!r} in {self.name}; ids look like {start + 'train-0'!r}")
+
+    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # what was traded is known on the host
+        """No files."""
+        return ()
+
+    def service(self, task: Task) -> Series:
+        """The market of the task."""
+        return Series(self.hidden(task))
+
+    def hidden(self, task: Task) -> Sequence[Window]:
+        """The task's windows."""
+        return self.arena.windows(
+            task.split,
+            self.windows,
+            lambda word: salted(self.salt, "real", VERSION, self.arena.name, task.id, word),
+        )
+
+    def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:  # noqa: ARG002  # nothing is run
+        """Grade what was traded, not what is said of it."""
+        if not submission.service.get("acted"):
+            return Grade(0.0, passed=False, abstained=True, log="no trade was decided on")
+        states = submission.service["windows"]
+        answered = [bool(state["acts"]) for state in states]
+        return verdict(self.arena, self.hidden(task), states, answered, self._count(self.fingerprint))
+
+    def grade_parts(
+        self,
+        task: Task,  # noqa: ARG002
+        answers: Sequence[tuple[str, str]],
+        sandbox: Sandbox,  # noqa: ARG002
+    ) -> Sequence[float | None]:
+        """None: a decision cannot be graded without its place in the run."""
+        return [None] * len(answers)
+
+    def cheats(self, task: Task) -> Mapping[str, Submission]:  # noqa: ARG002
+        """Claims instead of trades."""
+        return {
+            "claim": Submission("score: 1.0"),
+            "claimed log": Submission('{"acted": true, "windows": []}'),
+        }
+
+
+def real(
+    data: str = "bokeh",
+    source: str | None = None,
+    file: str | None = None,
+    actions: str | None = None,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    bars: int = BARS,
+    embargo: int = 20,
+    salt: str | None = None,
+) -> RealDeskTasks:
+    """``trading:real``, ``trading:real/skfolio``, ``trading:real/my.csv``: a pinned source, or your file.
+
+    Raises DataError, WindowError.
+    """
+    where = file or source or data
+    history, origin = open_history(where, actions)
+    name = "real" if where == DEFAULT_SOURCE else f"real/{where}"
+    arena = HistoryArena(name, history, origin, bars, embargo, apart=True)
+    return RealDeskTasks(arena, seed, windows, salt)

@@ -1,0 +1,261 @@
+"""Strategy programs, level 6: ``strategy.py`` is streamed hidden windows one bar at a time, and scored on all of them.
+
+In a world with a known optimum a window's score is the share of it that the decisions can be expected to earn. On real bars it is
+the Sharpe ratio after costs less that of equal weight on the same bars, so that neither leverage nor a rising market buys it; a
+track that never moves scores 0. The task's score is the median over the windows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from mx_sandboxes import Sandbox
+from mx_tasks.answers.programs import fenced_python
+from mx_tasks.registry import check_split
+from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.trading.grading.arenas import Arena, HistoryArena, Window, WorldArena
+from mx_tasks.trading.grading.programs import play_program
+from mx_tasks.trading.grading.series import brief, chained
+from mx_tasks.trading.grading.trials import count_trial
+from mx_tasks.trading.grading.verdict import verdict
+from mx_tasks.trading.imports.bootstrap import bootstrap_of
+from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
+from mx_tasks.trading.market.salt import host_salt, salted, trace
+from mx_tasks.trading.market.world import headline, slug
+from mx_tasks.trading.market.worlds import load_world
+
+WINDOWS = 8
+VERSION = 2
+TEMPLATE = b'''"""A strategy. It is run anew for every hidden window; only the standard library is sure to be there."""
+
+
+def fit(bars):
+    """Optional: look at the bars before the window. bars.close[-1][0] is the newest close of the first asset."""
+
+
+def on_bar(bars, account):
+    """Target weights, one for each asset, decided on the bars so far; filled at the next bar's open."""
+    return [0.0] * len(bars.symbols)
+'''
+"""What the task gives: a strategy that stays in cash."""
+
+
+class Counter(Protocol):
+    """Counts trials on hidden windows."""
+
+    def __call__(self, fingerprint: str) -> int:
+        """Count a trial; how many there are."""
+
+
+class StrategyTasks:
+    """The task sets ``trading:strategy-...``. ``windows`` is the number of hidden windows, 8 or more for a score to mean much."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        seed: int = 0,
+        windows: int = WINDOWS,
+        salt: str | None = None,
+        count: Counter = count_trial,
+    ) -> None:
+        self.arena = arena
+        self.seed = seed
+        self.windows = windows
+        self._salt = salt
+        self._count = count
+
+    @property
+    def name(self) -> str:
+        """``trading:strategy-`` and the arena's name."""
+        return f"trading:strategy-{self.arena.name}"
+
+    @property
+    def about_set(self) -> str:
+        """What it asks for, in a line."""
+        arena = self.arena
+        said = headline(arena.world) if isinstance(arena, WorldArena) else "real bars, anonymised"
+        return f"Level 6, a strategy program on hidden windows: {said}."
+
+    @property
+    def salt(self) -> str:
+        """The secret; found when it is first needed."""
+        if self._salt is None:
+            self._salt = host_salt()
+        return self._salt
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the arena and of what chooses its windows."""
+        text = repr(
+            (VERSION, self.arena.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def about_scores(self) -> str:
+        """What the scores are measured by."""
+        return self.arena.about_scores
+
+    def size(self, split: Split) -> None:
+        """None: windows are drawn without end."""
+        check_split(split)
+
+    def task(self, split: Split, index: int) -> Task:
+        """The task at that place of a split."""
+        if index < 0:
+            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+        return Task(
+            id=f"strategy-{slug(self.arena.name)}-{self.seed}-{check_split(split)}-{index}",
+            domain="trading",
+            prompt=(
+                "Write strategy.py. fit(bars), which you may leave out, sees the bars before a window; on_bar(bars, account) "
+                "is called at each bar and returns the target weights. bars.open, .high, .low, .close, .volume are lists of "
+                "rows, oldest first, a row has one number for each of bars.symbols; so are bars.splits and bars.dividends, what "
+                "happened before each open; bars.extra holds further columns. "
+                "account has weights, value, left.\n"
+                f"{self.arena.about}\nAnswer with the whole file in a python block."
+            ),
+            files={"strategy.py": TEMPLATE},
+            image="trading",
+            budget=Budget(calls=16, wall_s=30.0),
+            difficulty=6,
+            split=split,
+            source=self.arena.source,
+            licence="",
+        )
+
+    def find(self, task_id: str) -> Task:
+        """The task of that id. Raises TaskNotFoundError."""
+        start = f"strategy-{slug(self.arena.name)}-{self.seed}-"
+        split, _, index = task_id.removeprefix(start).partition("-")
+        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
+        if known and split in ("train", "validation", "test"):
+            return self.task(check_split(split), int(index))
+        raise TaskNotFoundError(f"no task {task_id!r} in {self.name}; ids look like {start + 'train-0'!r}")
+
+    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same for all
+        """The strategy."""
+        return ("strategy.py",)
+
+    def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
+        """Run the strategy on the hidden windows."""
+        source = program_of(submission)
+        if source is None:
+            return Grade(0.0, passed=False, abstained=True, log="no strategy.py was handed in")
+        windows = self.hidden(task)
+        played = [
+            play_program(source, window.market, window.first, sandbox, purge=window.purge)
+            for window in windows
+        ]
+        states = [each.state for each in played]
+        grade = verdict(
+            self.arena,
+            windows,
+            states,
+            [bool(each.answered) for each in played],
+            self._count(self.fingerprint),
+            [error for each in played for error in each.errors],
+        )
+        return replace(grade, trace=brief(chained(states)))
+
+    def grade_parts(
+        self,
+        task: Task,  # noqa: ARG002
+        answers: Sequence[tuple[str, str]],
+        sandbox: Sandbox,  # noqa: ARG002
+    ) -> Sequence[float | None]:
+        """None: a strategy has no parts."""
+        return [None] * len(answers)
+
+    def hidden(self, task: Task) -> Sequence[Window]:
+        """The task's windows."""
+        return self.arena.windows(
+            task.split,
+            self.windows,
+            lambda word: salted(self.salt, "strategy", VERSION, self.arena.name, task.id, word),
+        )
+
+    def window(self, task: Task, number: int) -> Window:
+        """One of the task's hidden windows."""
+        return self.hidden(task)[number]
+
+
+def program_of(submission: Submission) -> bytes | None:
+    """The strategy that is handed in: a python block of the answer, else the file where it was changed."""
+    block = fenced_python(submission.answer)
+    if block is not None:
+        return block.encode()
+    if "def on_bar" in submission.answer:
+        return submission.answer.encode()
+    source = submission.files.get("strategy.py")
+    return source if source and source.strip() and source != TEMPLATE else None
+
+
+def no_edge(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-no-edge``."""
+    return StrategyTasks(WorldArena(load_world("no-edge")), seed, windows, salt)
+
+
+def regime(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-regime``."""
+    return StrategyTasks(WorldArena(load_world("regime")), seed, windows, salt)
+
+
+def mean_reversion(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-mean-reversion``."""
+    return StrategyTasks(WorldArena(load_world("mean-reversion")), seed, windows, salt)
+
+
+def hidden_regime(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-hidden-regime``."""
+    return StrategyTasks(WorldArena(load_world("hidden-regime")), seed, windows, salt)
+
+
+def pairs(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-pairs``."""
+    return StrategyTasks(WorldArena(load_world("pairs")), seed, windows, salt)
+
+
+def linear_quadratic(seed: int = 0, windows: int = WINDOWS, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-linear-quadratic``."""
+    return StrategyTasks(WorldArena(load_world("linear-quadratic")), seed, windows, salt)
+
+
+def bootstrap(
+    data: str = "bokeh",
+    edge: float = 0.15,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    salt: str | None = None,
+) -> StrategyTasks:
+    """``trading:strategy-bootstrap``: real returns in a new order with a planted edge; 0 for none. Raises DataError."""
+    return StrategyTasks(WorldArena(bootstrap_of(data, edge)), seed, windows, salt)
+
+
+def bootstrap_no_edge(data: str = "bokeh", seed: int = 0, salt: str | None = None) -> StrategyTasks:
+    """``trading:strategy-bootstrap-no-edge``. Raises DataError."""
+    return bootstrap(data, 0.0, seed, salt=salt)
+
+
+def real(
+    data: str = "bokeh",
+    source: str | None = None,
+    file: str | None = None,
+    actions: str | None = None,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    bars: int = 42,
+    embargo: int = 20,
+    salt: str | None = None,
+) -> StrategyTasks:
+    """``trading:strategy-real``, ``trading:strategy-real/skfolio``, ``trading:strategy-real/my.csv``: a source, or your file.
+
+    Raises DataError, WindowError.
+    """
+    where = file or source or data
+    history, origin = open_history(where, actions)
+    name = "real" if where == DEFAULT_SOURCE else f"real/{where}"
+    return StrategyTasks(HistoryArena(name, history, origin, bars, embargo), seed, windows, salt)

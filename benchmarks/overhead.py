@@ -24,8 +24,8 @@ from time import perf_counter
 from typing import Any
 
 from mx_envs import software_v0
+from mx_envs.episode.served import ServedSandbox
 from mx_envs.inside.endpoint.server import Endpoint
-from mx_envs.served import ServedSandbox
 from mx_sandboxes import Sandbox, SandboxError, open_sandbox
 from mx_tasks import Budget, Task
 from mx_tasks.software.sets.micro import MicroTasks

@@ -1,17 +1,17 @@
 """Episodes as PettingZoo and Gymnasium environments."""
 
 from mx_envs import hardware_v0, software_v0, trading_v0
-from mx_envs.design import workflow_label
-from mx_envs.domain import Domain, domain_of
-from mx_envs.episode import Episode, Setting
-from mx_envs.guide import DESIGNER_PROMPT, designer_chat
-from mx_envs.host import Options
-from mx_envs.observation import Message, Observation
-from mx_envs.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
+from mx_envs.episode.design import workflow_label
+from mx_envs.episode.episode import Episode, Setting
+from mx_envs.episode.guide import DESIGNER_PROMPT, designer_chat
+from mx_envs.episode.observation import Message, Observation
+from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
+from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.episode.wire import Question
+from mx_envs.faces.domain import Domain, domain_of
+from mx_envs.faces.host import Options
+from mx_envs.faces.spaces import Chat, Text
 from mx_envs.registration import register as _register
-from mx_envs.rewards import DefaultRewards, RewardModel
-from mx_envs.spaces import Chat, Text
-from mx_envs.wire import Question
 
 __all__ = [
     "DESIGNER_PROMPT",

@@ -16,7 +16,7 @@ Version history: v0, first release.
 
 from __future__ import annotations
 
-from mx_envs.domain import HARDWARE
+from mx_envs.faces.domain import HARDWARE
 
 ENV_ID = HARDWARE.env_id
 NAME = HARDWARE.module

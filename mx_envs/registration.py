@@ -5,20 +5,20 @@ from __future__ import annotations
 import gymnasium
 import pettingzoo
 
-from mx_envs.domain import DOMAINS
+from mx_envs.faces.domain import DOMAINS
 
 
 def register() -> None:
     """Register every environment; PettingZoo has a registry from 1.27 on. Does nothing the second time."""
     if "mx/Software-v0" in gymnasium.registry:
         return
-    gymnasium.register("mx/Software-v0", entry_point="mx_envs.single:software")
-    gymnasium.register("mx/Trading-v0", entry_point="mx_envs.single:trading")
-    gymnasium.register("mx/Hardware-v0", entry_point="mx_envs.single:hardware")
+    gymnasium.register("mx/Software-v0", entry_point="mx_envs.faces.single:software")
+    gymnasium.register("mx/Trading-v0", entry_point="mx_envs.faces.single:trading")
+    gymnasium.register("mx/Hardware-v0", entry_point="mx_envs.faces.single:hardware")
     gymnasium.register(
         "mx/Portfolio-v0",
-        entry_point="mx_envs.portfolio:PortfolioEnv",
-        vector_entry_point="mx_envs.portfolio_vector:PortfolioVectorEnv",
+        entry_point="mx_envs.market.portfolio:PortfolioEnv",
+        vector_entry_point="mx_envs.market.portfolio_vector:PortfolioVectorEnv",
         disable_env_checker=True,  # it takes longer than the step; gymnasium.make(..., disable_env_checker=False) checks
     )
     if hasattr(pettingzoo, "register"):

@@ -16,7 +16,7 @@ Version history: v0, first release.
 
 from __future__ import annotations
 
-from mx_envs.domain import SOFTWARE
+from mx_envs.faces.domain import SOFTWARE
 
 ENV_ID = SOFTWARE.env_id
 NAME = SOFTWARE.module

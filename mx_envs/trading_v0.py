@@ -18,7 +18,7 @@ Version history: v0, first release.
 
 from __future__ import annotations
 
-from mx_envs.domain import TRADING
+from mx_envs.faces.domain import TRADING
 
 ENV_ID = TRADING.env_id
 NAME = TRADING.module

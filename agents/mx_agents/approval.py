@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
-from mx_envs.approval import Approver, Decision, Ruling, ToolCall, chain, read_rules
+from mx_envs.episode.approval import Approver, Decision, Ruling, ToolCall, chain, read_rules
 
 
 def load_approver(spec: str) -> Approver:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from mx_agents.errors import UsageError
-from mx_envs.design import EXTERNAL
+from mx_envs.episode.design import EXTERNAL
+from mx_envs.episode.served import PATIENCE_S, ServedSandbox
 from mx_envs.inside.endpoint.desk import Desk
 from mx_envs.inside.endpoint.server import Endpoint, Refused
-from mx_envs.served import PATIENCE_S, ServedSandbox
 from mx_sandboxes import Sandbox
 
 WAIT_FOR_EPISODE_S = 60.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from mx_agents.errors import UsageError, unknown
-from mx_envs.portfolio_vector import PortfolioVectorEnv
+from mx_envs.market.portfolio_vector import PortfolioVectorEnv
 from mx_tasks.trading.grading.evaluation import Reached, evaluate
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.world import Playable

@@ -9,7 +9,7 @@ import pytest
 
 from mx_agents.approval import load_approver
 from mx_agents.errors import UsageError
-from mx_envs.approval import ToolCall
+from mx_envs.episode.approval import ToolCall
 
 CALL = ToolCall("coder", "bash", {"command": "ls"})
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mx_envs import StopReason, software_v0
-from mx_envs.approval import Rule, Rules, Ruling, ToolCall, chain, judged, read_rules
+from mx_envs.episode.approval import Rule, Rules, Ruling, ToolCall, chain, judged, read_rules
 
 DESIGN = """
 from mas import *

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mx_envs import workflow_label
-from mx_envs.design import script_of
+from mx_envs.episode.design import script_of
 
 AGENT = "from mas import *\na = Agent('a')\n"
 

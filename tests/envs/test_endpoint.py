@@ -17,11 +17,11 @@ import pytest
 from pydantic import BaseModel
 
 from mx_envs import EpisodeRecord, Observation, StopReason, software_v0
-from mx_envs.approval import read_rules
+from mx_envs.episode.approval import read_rules
+from mx_envs.episode.module import INSIDE, needs_endpoint
+from mx_envs.episode.served import ServedSandbox
 from mx_envs.inside.endpoint.desk import Desk
 from mx_envs.inside.endpoint.server import Endpoint
-from mx_envs.module import INSIDE, needs_endpoint
-from mx_envs.served import ServedSandbox
 from mx_sandboxes import Sandbox
 
 Program = Callable[["Client"], None]

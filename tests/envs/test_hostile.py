@@ -123,7 +123,7 @@ HOSTILE = {
         {StopReason.CRASHED},
     ),
     "import the task sets": ("import mx_tasks", {StopReason.CRASHED}),
-    "import the environments": ("import mx_envs.episode", {StopReason.CRASHED}),
+    "import the environments": ("import mx_envs.episode.episode", {StopReason.CRASHED}),
     "read what is above": (
         "import os\nseen = [n for n in os.listdir('..') if n in ('tests', 'mx_envs', 'tasks')]\n"
         "assert not seen\nopen('../../tests/envs/conftest.py')",

@@ -263,7 +263,7 @@ def test_a_wrong_tool_name_is_an_error_that_names_the_tools(run_script):
 def test_the_module_is_python_3_9_and_imports_little():
     import ast
 
-    from mx_envs.module import INSIDE
+    from mx_envs.episode.module import INSIDE
 
     tree = ast.parse((INSIDE / "mas.py").read_text(), feature_version=(3, 9))
     imported = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mx_envs  # noqa: F401  # registers the environments
-from mx_envs.portfolio import PortfolioEnv
-from mx_envs.portfolio_vector import PortfolioVectorEnv
+from mx_envs.market.portfolio import PortfolioEnv
+from mx_envs.market.portfolio_vector import PortfolioVectorEnv
 from mx_tasks.trading.market.bars import FIELDS, Bars
 from mx_tasks.trading.market.errors import TradingError, WindowError
 from mx_tasks.trading.market.rules import Costs, Rules

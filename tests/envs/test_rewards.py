@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mx_envs import DefaultRewards, EpisodeRecord, Rewards, StopReason, software_v0
-from mx_envs.turns import parts_asked
-from mx_envs.wire import Question
+from mx_envs.episode.turns import parts_asked
+from mx_envs.episode.wire import Question
 from mx_tasks import Grade, Part, Submission, Task
 
 

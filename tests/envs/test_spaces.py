@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mx_envs import Chat, Text
-from mx_envs.spaces import observation_space
+from mx_envs.faces.spaces import observation_space
 
 
 @pytest.mark.parametrize("text", ["", "x", "\N{PILE OF POO}", "\0", "日本語", "\ud800", "a\nb"])

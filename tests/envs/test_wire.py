@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_envs.wire import Question, WireError, read_frame
+from mx_envs.episode.wire import Question, WireError, read_frame
 
 words = st.sampled_from(
     [

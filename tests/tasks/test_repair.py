@@ -137,7 +137,14 @@ def test_what_does_not_exist_is_named() -> None:
 
 def copy_of_a_task(folder: Path) -> Path:
     ours = (
-        Path(__file__).parents[2] / "tasks" / "mx_tasks" / "software" / "sets" / "repair" / "data" / "roman-numerals"
+        Path(__file__).parents[2]
+        / "tasks"
+        / "mx_tasks"
+        / "software"
+        / "sets"
+        / "repair"
+        / "data"
+        / "roman-numerals"
     )
     for path in ours.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:

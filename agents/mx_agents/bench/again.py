@@ -10,7 +10,7 @@ from mx_agents.errors import ReplayDifferenceError, UsageError
 from mx_agents.policies.replay import ReplayPolicy
 from mx_agents.runs import read_config, read_lines
 from mx_envs import domain_of
-from mx_envs.design import EXTERNAL
+from mx_envs.episode.design import EXTERNAL
 from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import load_task_set
 

@@ -42,7 +42,7 @@ from mx_agents.runs import (
     write_config,
     write_text,
 )
-from mx_envs.approval import Approver
+from mx_envs.episode.approval import Approver
 from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import SPLITS, Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of

@@ -15,7 +15,7 @@ from mx_agents.methods.fixed import FixedMethod, head_for
 from mx_agents.methods.method import Method
 from mx_agents.policy import Policy
 from mx_envs import Message
-from mx_envs.design import script_of, workflow_label
+from mx_envs.episode.design import script_of, workflow_label
 from mx_tasks import Task
 
 ROUND = 4

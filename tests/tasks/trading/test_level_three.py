@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mx_envs.portfolio import PortfolioEnv
+from mx_envs.market.portfolio import PortfolioEnv
 from mx_tasks import Submission, load_task_set
 from mx_tasks.trading.grading.evaluation import best_of, evaluate
 from mx_tasks.trading.market.errors import TradingError

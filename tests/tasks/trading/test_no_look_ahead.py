@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mx_envs.portfolio import PortfolioEnv
-from mx_envs.portfolio_vector import PortfolioVectorEnv
+from mx_envs.market.portfolio import PortfolioEnv
+from mx_envs.market.portfolio_vector import PortfolioVectorEnv
 from mx_tasks.trading.grading.evaluation import evaluate
 from mx_tasks.trading.grading.programs import play_program
 from mx_tasks.trading.imports.bootstrap import bootstrap_world

@@ -308,7 +308,7 @@ def test_windows_of_a_history_in_which_assets_end() -> None:
 
 def test_actions_reach_every_face() -> None:
     """A split, a dividend and a delisting: told on their day and not before, and no move of the price in features."""
-    from mx_envs.portfolio import PortfolioEnv
+    from mx_envs.market.portfolio import PortfolioEnv
     from mx_tasks.trading.grading.programs import play_program
     from mx_tasks.trading.market.corporate import action_table
     from mx_tasks.trading.market.features import market_features
@@ -381,7 +381,7 @@ def test_actions_reach_every_face() -> None:
 
 
 def test_the_numeric_face_reads_a_file_by_name(tmp_path: Path) -> None:
-    from mx_envs.portfolio import PortfolioEnv
+    from mx_envs.market.portfolio import PortfolioEnv
 
     path = tmp_path / "mine.csv"
     path.write_text(

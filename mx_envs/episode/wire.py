@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from mx_envs.observation import Message
+from mx_envs.episode.observation import Message
 
 LARGEST_BATCH = 1000
 LONGEST_CONVERSATION = 256

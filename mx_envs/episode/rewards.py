@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mx_envs.record import EpisodeRecord, Rewards, StopReason
+from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason
 
 
 class RewardModel(Protocol):

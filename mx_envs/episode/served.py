@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from mx_envs.approval import Approver, Ruling, ToolCall, chain
+from mx_envs.episode.approval import Approver, Ruling, ToolCall, chain
 from mx_envs.inside.endpoint.desk import Call, Desk
 from mx_envs.inside.endpoint.workspace import tools_of
 from mx_envs.inside.mas_tools import TOOLS
@@ -193,7 +193,7 @@ class _Workspace:
 
     def use(self, name: str, arguments: dict[str, Any]) -> str:
         """A tool's result as text."""
-        from mx_envs.module import endpoint_files
+        from mx_envs.episode.module import endpoint_files
 
         with self._lock:
             if self._over:

@@ -7,11 +7,11 @@ from typing import Any
 from gymnasium import spaces
 from pettingzoo import AECEnv
 
-from mx_envs.episode import executor_name
-from mx_envs.host import DESIGNER, RENDER_MODES, Host, checked_action, observed
-from mx_envs.observation import Observation
-from mx_envs.record import EpisodeRecord, Timing
-from mx_envs.spaces import Text, observation_space
+from mx_envs.episode.episode import executor_name
+from mx_envs.episode.observation import Observation
+from mx_envs.episode.record import EpisodeRecord, Timing
+from mx_envs.faces.host import DESIGNER, RENDER_MODES, Host, checked_action, observed
+from mx_envs.faces.spaces import Text, observation_space
 
 
 class EpisodeAEC(AECEnv[str, Observation, str]):  # type: ignore[misc]  # PettingZoo ships no types

@@ -9,10 +9,10 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
-from mx_envs.aec import EpisodeAEC
-from mx_envs.host import Options, make_host
-from mx_envs.observation import Observation
-from mx_envs.parallel import EpisodeParallel
+from mx_envs.episode.observation import Observation
+from mx_envs.faces.aec import EpisodeAEC
+from mx_envs.faces.host import Options, make_host
+from mx_envs.faces.parallel import EpisodeParallel
 from mx_tasks import TaskSet
 
 

@@ -1,6 +1,6 @@
 """An episode: a task, a design running in a sandbox, its questions and their answers, and the grade.
 
-The design and the answers come from models and are untrusted: whatever they do ends as a :class:`~mx_envs.record.StopReason` and a
+The design and the answers come from models and are untrusted: whatever they do ends as a ``StopReason`` and a
 grade, never as an exception. Exceptions are for the caller's mistakes and for a sandbox that does not start.
 """
 
@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
-from mx_envs.approval import Approver, Ruling, judged
-from mx_envs.design import LONGEST_DESIGN, script_of, workflow_label
+from mx_envs.episode.approval import Approver, Ruling, judged
+from mx_envs.episode.design import LONGEST_DESIGN, script_of, workflow_label
+from mx_envs.episode.module import PROGRAM, endpoint_files, module_files, needs_endpoint
+from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
+from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.episode.turns import parts_asked, turn_rewards
+from mx_envs.episode.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
-from mx_envs.module import PROGRAM, endpoint_files, module_files, needs_endpoint
-from mx_envs.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
-from mx_envs.rewards import DefaultRewards, RewardModel
-from mx_envs.turns import parts_asked, turn_rewards
-from mx_envs.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
 from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
 from mx_tasks.answers.patches import diff_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mx_envs.episode import Episode
+from mx_envs.episode.episode import Episode
 
 _SHOWN = 2_000
 """Characters of a question or an answer that are shown."""

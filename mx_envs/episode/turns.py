@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mx_envs.wire import Question
+from mx_envs.episode.wire import Question
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, Task, TaskSet
 

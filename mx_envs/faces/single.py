@@ -6,11 +6,19 @@ from typing import Any, Unpack
 
 import gymnasium
 
-from mx_envs.episode import executor_name
-from mx_envs.host import DESIGNER, RENDER_MODES, Host, SingleOptions, checked_action, make_host, observed
-from mx_envs.observation import Observation
-from mx_envs.record import EpisodeRecord, Timing
-from mx_envs.spaces import Text, observation_space
+from mx_envs.episode.episode import executor_name
+from mx_envs.episode.observation import Observation
+from mx_envs.episode.record import EpisodeRecord, Timing
+from mx_envs.faces.host import (
+    DESIGNER,
+    RENDER_MODES,
+    Host,
+    SingleOptions,
+    checked_action,
+    make_host,
+    observed,
+)
+from mx_envs.faces.spaces import Text, observation_space
 
 
 class EpisodeSingle(gymnasium.Env[Observation, str]):

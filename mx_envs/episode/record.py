@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from mx_envs.approval import Ruling
-from mx_envs.observation import Message
+from mx_envs.episode.approval import Ruling
+from mx_envs.episode.observation import Message
 from mx_tasks import Grade, Split, Submission
 
 
@@ -48,7 +48,7 @@ class Turn:
     ``agent`` is the executor that answered (``executor_2``), ``name`` its role's name in the script, ``batch`` numbers the groups
     of questions that were asked together. ``parts`` are the parts of the task that the question asked for; ``turn_reward`` pays
     this answer alone (None where it was not graded), ``team_reward`` the whole episode. ``rulings`` are those on the tool calls in
-    ``answer`` where somebody approves them (see :mod:`mx_envs.approval`).
+    ``answer`` where somebody approves them (see :mod:`mx_envs.episode.approval`).
     """
 
     agent: str

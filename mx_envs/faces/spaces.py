@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from mx_envs.observation import Message
+from mx_envs.episode.observation import Message
 
 _SAMPLE_RANGES = ((0x20, 0x7F), (0xA0, 0x250), (0x370, 0x400), (0x4E00, 0x4F00), (0x1F600, 0x1F640))
 _ROLES = ("system", "user", "assistant", "tool")

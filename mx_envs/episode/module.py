@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
-from mx_envs.design import parsed
+from mx_envs.episode.design import parsed
 from mx_sandboxes import Sandbox
 from mx_sandboxes.compiled import compiled
 
-INSIDE = Path(__file__).parent / "inside"
+INSIDE = Path(__file__).parents[1] / "inside"
 PACKAGE = ".mx/endpoint"
 PROGRAM = ".mx/program.py"
 

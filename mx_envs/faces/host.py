@@ -12,15 +12,15 @@ import numpy as np
 from gymnasium import logger
 from gymnasium.utils import seeding
 
-from mx_envs.approval import Approver
-from mx_envs.episode import Episode, Setting, executor_name
-from mx_envs.guide import designer_chat
-from mx_envs.observation import Observation
-from mx_envs.record import EpisodeRecord, Timing, grade_as_dict
-from mx_envs.render import transcript
-from mx_envs.rewards import DefaultRewards, RewardModel
-from mx_envs.served import ServedSandbox
-from mx_envs.wire import Question
+from mx_envs.episode.approval import Approver
+from mx_envs.episode.episode import Episode, Setting, executor_name
+from mx_envs.episode.guide import designer_chat
+from mx_envs.episode.observation import Observation
+from mx_envs.episode.record import EpisodeRecord, Timing, grade_as_dict
+from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.episode.served import ServedSandbox
+from mx_envs.episode.wire import Question
+from mx_envs.faces.render import transcript
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.opening import BACKENDS
 from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
@@ -61,7 +61,7 @@ class SingleOptions(TypedDict, total=False):
     turn_rewards: bool
     """Whether an executor is paid for each answer that can be graded by itself. Default False."""
     approver: Approver | None
-    """Judges the executors' tool calls before they are made (see :mod:`mx_envs.approval`). Default None: all are."""
+    """Judges the executors' tool calls before they are made (see :mod:`mx_envs.episode.approval`). Default None: all are."""
     rewards: RewardModel | None
     """What an episode pays at its end. Default :class:`~mx_envs.DefaultRewards`."""
     render_mode: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mx_envs.observation import Message
+from mx_envs.episode.observation import Message
 from mx_tasks import Task
 
 DESIGNER_PROMPT = """\

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from mx_envs.portfolio import (
+from mx_envs.market.portfolio import (
     LEAST,
     Actions,
     Features,
@@ -37,7 +37,7 @@ Seen = NDArray[np.float32]
 
 
 class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
-    """``num_envs`` portfolios; the other arguments are those of :class:`mx_envs.portfolio.PortfolioEnv`."""
+    """``num_envs`` portfolios; the other arguments are those of :class:`mx_envs.market.portfolio.PortfolioEnv`."""
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012  # Gymnasium's own form
 

@@ -1,0 +1,1 @@
+"""The same episode as PettingZoo and Gymnasium environments."""

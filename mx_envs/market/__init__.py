@@ -1,0 +1,1 @@
+"""The numeric faces of the market."""

@@ -11,7 +11,7 @@ import sys
 
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_tasks import Submission, load_task_set
-from mx_tasks.registry import SPLITS
+from mx_tasks.errors import SPLITS
 from mx_tasks.task import GradingError
 
 KINDS = ("optimise", "multi-file", "testbench")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mx_tasks.registry import did_you_mean
+from mx_tasks.errors import did_you_mean
 
 __all__ = ["PolicyError", "ReplayDifferenceError", "UsageError", "did_you_mean", "unknown"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mx_agents.errors import UsageError
-from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker import images, tags
 
 RECORDED_PACKAGES = ("mx-envs", "gymnasium", "pettingzoo", "numpy", "torch", "transformers", "peft")
 
@@ -78,7 +78,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 
 def image_digests() -> dict[str, str]:
     """The digests of our images that the engine has, as ``image python: sha256:...``. Raises SandboxUnavailableError."""
-    found = {f"image {name}": images.image_digest(name) for name in images.image_names()}
+    found = {f"image {name}": images.image_digest(name) for name in tags.image_names()}
     return {name: digest for name, digest in found.items() if digest is not None}
 
 

@@ -24,7 +24,7 @@ from mx_envs.faces.render import transcript
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.opening import BACKENDS
 from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
-from mx_tasks.registry import did_you_mean
+from mx_tasks.errors import did_you_mean
 
 DESIGNER = "designer_0"
 RENDER_MODES = ("ansi", "human")

@@ -1,10 +1,13 @@
 """Run a command or a session in isolation, put files in, get files out."""
 
-from mx_sandboxes.backends.docker.images import build_image, image_names, image_tag
-from mx_sandboxes.limits.capabilities import Capabilities, Capability, How
+from mx_sandboxes.backends.docker.images import build_image
+from mx_sandboxes.backends.docker.tags import image_names, image_tag
 from mx_sandboxes.opening import Sandboxes, capabilities, open_sandbox
 from mx_sandboxes.sandbox import (
+    Capabilities,
+    Capability,
     Completed,
+    How,
     Job,
     Json,
     Limits,

@@ -12,10 +12,11 @@ from typing import Self
 
 from mx_sandboxes.backends.bubblewrap.jail import check_bubblewrap, open_bubblewrap
 from mx_sandboxes.backends.bubblewrap.packages import check_packages, check_tools
-from mx_sandboxes.backends.docker.images import has_image, image_tag
+from mx_sandboxes.backends.docker.images import has_image
+from mx_sandboxes.backends.docker.tags import image_tag
 from mx_sandboxes.limits import cgroups
-from mx_sandboxes.limits.capabilities import Capabilities, of_bubblewrap
-from mx_sandboxes.sandbox import Limits, Sandbox, SandboxUnavailableError
+from mx_sandboxes.limits.capabilities import of_bubblewrap
+from mx_sandboxes.sandbox import Capabilities, Limits, Sandbox, SandboxUnavailableError
 
 BACKENDS = ("docker", "bubblewrap")
 

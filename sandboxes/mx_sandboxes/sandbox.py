@@ -9,10 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
-
-if TYPE_CHECKING:
-    from mx_sandboxes.limits.capabilities import Capabilities
+from typing import Any, Protocol, Self
 
 Json = Any
 """A value that JSON can carry: None, bool, int, float, str, list, dict with str keys."""
@@ -35,6 +32,59 @@ class SessionEndedError(SandboxError):
     def __init__(self, completed: Completed) -> None:
         super().__init__(f"the session has ended: {completed.reason.value}")
         self.completed = completed
+
+
+class How(Enum):
+    """Who enforces it."""
+
+    KERNEL = "kernel"
+    """The kernel, at the moment when it is reached."""
+    NAMESPACE = "namespace"
+    """The kernel: a job cannot even name what is outside."""
+    KEEPER = "keeper"
+    """The job's keeper, a trusted process beside it: at the moment, or within the time that ``detail`` says."""
+    HOST = "host"
+    """This process."""
+    NOTHING = "not enforced"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One limit or isolation. ``fix`` is a command, or the argument to give, where nothing or only the keeper enforces it."""
+
+    name: str
+    how: How
+    detail: str
+    fix: str = ""
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything enforces it."""
+        return self.how is not How.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """All that a backend enforces here; by name: ``capabilities["memory"].how``."""
+
+    backend: str
+    image: str
+    items: tuple[Capability, ...]
+
+    def __getitem__(self, name: str) -> Capability:
+        """Raises KeyError, with the names that there are."""
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise KeyError(f"{name!r}; there are: {', '.join(item.name for item in self.items)}")
+
+    def __iter__(self) -> Iterator[Capability]:
+        return iter(self.items)
+
+    @property
+    def gaps(self) -> tuple[Capability, ...]:
+        """What is not enforced."""
+        return tuple(item for item in self.items if not item.enforced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import TaskSetError
+from mx_tasks.errors import TaskSetError
 from mx_tasks.task import Grade, Split, Submission, Task, TaskNotFoundError, TaskSet
 
 

@@ -6,19 +6,18 @@ yours with :func:`register`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
-from mx_tasks.task import Split, TaskSet
+from mx_tasks.errors import UnknownOptionError, UnknownTaskSetError, did_you_mean
+from mx_tasks.joined import JoinedTasks
+from mx_tasks.task import TaskSet
 
 Factory = Callable[..., TaskSet]
 """Makes a task set from keyword options: a function, or the set's class."""
-
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 _factories: dict[str, Factory | str] = {
     "hardware:arithmetic": "mx_tasks.hardware.sets.generated:arithmetic",
@@ -59,6 +58,9 @@ _factories: dict[str, Factory | str] = {
     "trading:strategy-regime": "mx_tasks.trading.sets.strategies:regime",
 }
 
+_FOLDERS = "mx_tasks.software.sets.on_disk:tasks_in"
+"""What makes a set of the task directories in a folder."""
+
 _families: dict[str, str] = {
     "software:mutation": "mx_tasks.software.generate.on_demand:mutation_tasks",
     "software:release-pair": "mx_tasks.software.generate.on_demand:release_pair_tasks",
@@ -70,22 +72,6 @@ _families: dict[str, str] = {
     "trading:strategy-real": "mx_tasks.trading.sets.strategies:real",
 }
 """Sets that are made of what stands after the slash, such as ``software:mutation/toolz``."""
-
-
-class TaskSetError(ValueError):
-    """What was asked of the task sets by name does not exist; the message names what does."""
-
-
-class UnknownTaskSetError(TaskSetError):
-    """No task set has that name."""
-
-
-class UnknownSplitError(TaskSetError):
-    """There is no such split."""
-
-
-class UnknownOptionError(TaskSetError):
-    """The task set takes no such option."""
 
 
 def register(name: str, factory: Factory | str) -> None:
@@ -118,14 +104,10 @@ def load_task_set(name: str, *, domain: str | None = None, **options: Any) -> Ta
     UnknownTaskSetError and UnknownOptionError.
     """
     if "," in name:
-        from mx_tasks.joined import JoinedTasks  # which loads its members here
-
         members = [word.strip() for word in name.split(",") if word.strip()]
         return JoinedTasks([load_task_set(member, domain=domain, **options) for member in members])
     if name.startswith(("./", "../", "/", "~")):
-        from mx_tasks.software.sets.on_disk import tasks_in  # knows the errors of this module
-
-        return tasks_in(Path(name).expanduser(), name)
+        return _imported(_FOLDERS)(Path(name).expanduser(), name)
     full = f"{domain}:{name}" if domain is not None and ":" not in name else name
     family, slash, rest = full.partition("/")
     if slash and rest and family in _families:
@@ -148,25 +130,6 @@ def load_task_set(name: str, *, domain: str | None = None, **options: Any) -> Ta
 def _imported(place: str) -> Factory:
     module, _, attribute = place.partition(":")
     return cast(Factory, getattr(importlib.import_module(module), attribute))
-
-
-def check_split(split: str) -> Split:
-    """Return ``split`` if it is one; raise UnknownSplitError otherwise."""
-    if split not in SPLITS:
-        raise UnknownSplitError(
-            f"there is no split {split!r}{did_you_mean(split, SPLITS)}; there are: {', '.join(SPLITS)}"
-        )
-    return split
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word in parentheses, or nothing where none is near; short names match full ones."""
-    choices = {name: name for name in known}
-    choices |= {name.rpartition(":")[2]: name for name in choices}
-    near = difflib.get_close_matches(word, choices, n=1) or difflib.get_close_matches(
-        word.rpartition(":")[2], choices, n=1
-    )
-    return f" (did you mean {choices[near[0]]!r}?)" if near else ""
 
 
 def _check_options(name: str, factory: Factory, options: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import SPLITS
+from mx_tasks.errors import SPLITS
 from mx_tasks.task import Submission, Task, TaskSet, tasks
 
 AT_ONCE = 4

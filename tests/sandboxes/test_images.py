@@ -11,7 +11,7 @@ import pytest
 
 from mx_agents.runs import read_config, write_config
 from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
-from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker import images, tags
 from mx_sandboxes.backends.docker.engine import connect
 
 ANSWERS = {
@@ -42,7 +42,7 @@ def opened(image: str) -> Sandbox:
 
 
 def test_there_are_these_images() -> None:
-    assert set(images.image_names()) == set(ANSWERS)
+    assert set(tags.image_names()) == set(ANSWERS)
 
 
 @pytest.mark.docker
@@ -87,21 +87,21 @@ def test_a_run_on_docker_records_the_digests(tmp_path: Path) -> None:
 
 
 def test_a_tag_follows_what_goes_into_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = images.image_tag("python")
+    before = tags.image_tag("python")
     monkeypatch.setattr(images, "FOLDER", tmp_path)
     (tmp_path / "python").mkdir()
     copy = tmp_path / "python/Dockerfile"
     copy.write_bytes(dockerfile("python", Path(images.__file__).parent / "images").read_bytes())
-    assert images.image_tag("python") == before
+    assert tags.image_tag("python") == before
     copy.write_text(copy.read_text() + "RUN true\n")
-    assert images.image_tag("python") != before
+    assert tags.image_tag("python") != before
 
 
 @pytest.mark.docker
 def test_a_base_of_another_release_is_refused() -> None:
     opened("python").close()
     client = connect()
-    recipe = f"FROM {images.image_tag('python')}\nRUN sed -i s/13/12/ /etc/os-release\n"
+    recipe = f"FROM {tags.image_tag('python')}\nRUN sed -i s/13/12/ /etc/os-release\n"
     base, _ = client.images.build(fileobj=io.BytesIO(recipe.encode()), tag="mx-envs-test/other:12", rm=True)
     said: list[str] = []
     try:
@@ -113,6 +113,6 @@ def test_a_base_of_another_release_is_refused() -> None:
         client.close()
 
 
-def dockerfile(image: str, folder: Path = images.FOLDER) -> Path:
+def dockerfile(image: str, folder: Path = tags.FOLDER) -> Path:
     """Where an image's recipe is."""
     return folder / image / "Dockerfile"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mx_sandboxes import How, SandboxUnavailableError, open_sandbox
-from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker import images, tags
 from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect
 from mx_sandboxes.limits import cgroups
 
@@ -86,7 +86,7 @@ def test_prune_removes_what_killed_programs_and_older_versions_left(
     engine: Path, bubblewrap_or_skip: object
 ) -> None:
     with contextlib.closing(connect()) as client:
-        client.images.get(images.image_tag("python")).tag("mx-envs/python", "old")
+        client.images.get(tags.image_tag("python")).tag("mx-envs/python", "old")
         docker_program, bubblewrap_program, living = (
             at_work("docker"),
             at_work("bubblewrap"),

@@ -12,21 +12,21 @@ from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
 from mx_sandboxes import Limits, SandboxError, SandboxUnavailableError
-from mx_sandboxes.backends.docker import images
+from mx_sandboxes.backends.docker import images, tags
 from mx_sandboxes.limits import cgroups
 
 
 def build(names: Sequence[str], base: str | None, network: str | None, *, every: bool) -> None:
     """Build images and print what they are called in the engine. Raises UsageError when that fails."""
     screen = console()
-    names = images.image_names() if every else names
+    names = tags.image_names() if every else names
     for name in names:
         _check(name)
     for name in names:
         try:
             tag = images.build_image(
                 name,
-                base=base or images.BASE,
+                base=base or tags.BASE,
                 network=network,
                 log=lambda line: screen.print(Text(visible(line), style="dim")),
             )
@@ -41,12 +41,12 @@ def list_images() -> None:
 
     connect().close()
     table = Table("Image", "Built", "Name in the engine", title="Images", title_justify="left")
-    for name in images.image_names():
+    for name in tags.image_names():
         built = images.has_image(name)
         mark = (
             Text("yes", style="green") if built else Text(f"no; fix: mx sandbox build {name}", style="yellow")
         )
-        table.add_row(name, mark, images.image_tag(name))
+        table.add_row(name, mark, tags.image_tag(name))
     console().print(table)
 
 
@@ -90,6 +90,6 @@ def prune() -> None:
 
 def _check(image: str) -> None:
     try:
-        images.image_tag(image)
+        tags.image_tag(image)
     except ValueError as error:
         raise UsageError(str(error)) from None

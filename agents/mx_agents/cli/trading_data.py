@@ -29,7 +29,7 @@ def baselines(
 ) -> None:
     """Print what simple rules score on trading tasks, beside the optimum where it is known."""
     from mx_agents.cli.console import console
-    from mx_tasks.registry import check_split
+    from mx_tasks.errors import check_split
     from mx_tasks.trading.sets.scoreboard import scoreboard
 
     screen = console()

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mx_sandboxes.limits.capabilities import Capabilities
-from mx_sandboxes.sandbox import Completed, Limits, Reason
+from mx_sandboxes.sandbox import Capabilities, Completed, Limits, Reason
 
 SIZES: dict[str, Any] = {
     "memory_bytes": 128 << 20,

@@ -9,8 +9,7 @@ from dataclasses import replace
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Judge, Staged, must_end, printed, source
 from mx_sandboxes.backends.bubblewrap.jail import open_bubblewrap
 from mx_sandboxes.limits import cgroups
-from mx_sandboxes.limits.capabilities import How
-from mx_sandboxes.sandbox import Completed, Reason
+from mx_sandboxes.sandbox import Completed, How, Reason
 
 
 def at_most(size: int) -> Judge:

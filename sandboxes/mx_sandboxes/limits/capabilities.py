@@ -9,67 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from mx_sandboxes.limits.cgroups import Place, hierarchies
-
-
-class How(Enum):
-    """Who enforces it."""
-
-    KERNEL = "kernel"
-    """The kernel, at the moment when it is reached."""
-    NAMESPACE = "namespace"
-    """The kernel: a job cannot even name what is outside."""
-    KEEPER = "keeper"
-    """The job's keeper, a trusted process beside it: at the moment, or within the time that ``detail`` says."""
-    HOST = "host"
-    """This process."""
-    NOTHING = "not enforced"
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One limit or isolation. ``fix`` is a command, or the argument to give, where nothing or only the keeper enforces it."""
-
-    name: str
-    how: How
-    detail: str
-    fix: str = ""
-
-    @property
-    def enforced(self) -> bool:
-        """Whether anything enforces it."""
-        return self.how is not How.NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """All that a backend enforces here; by name: ``capabilities["memory"].how``."""
-
-    backend: str
-    image: str
-    items: tuple[Capability, ...]
-
-    def __getitem__(self, name: str) -> Capability:
-        """Raises KeyError, with the names that there are."""
-        for item in self.items:
-            if item.name == name:
-                return item
-        raise KeyError(f"{name!r}; there are: {', '.join(item.name for item in self.items)}")
-
-    def __iter__(self) -> Iterator[Capability]:
-        return iter(self.items)
-
-    @property
-    def gaps(self) -> tuple[Capability, ...]:
-        """What is not enforced."""
-        return tuple(item for item in self.items if not item.enforced)
-
+from mx_sandboxes.sandbox import Capabilities, Capability, How
 
 LOOKS = "looked at every 20 to 400 ms, oftener where processes come and go"
 COPIED = "a slot keeps a tree's bytes and copies them for each job"

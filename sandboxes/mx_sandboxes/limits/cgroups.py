@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.sandbox import Limits
-from mx_sandboxes.slots.trees import ROOM_BYTES
 
 logger = logging.getLogger(__name__)
 

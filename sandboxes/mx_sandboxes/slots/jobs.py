@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.sandbox import Completed, Limits, Reason
 from mx_sandboxes.slots.frames import MESSAGE_LIMIT, ProtocolError, message, split_header, with_header
-from mx_sandboxes.slots.trees import ROOM_BYTES, Tree
+from mx_sandboxes.slots.names import check_name
+from mx_sandboxes.slots.trees import Tree
 
 FIXED_ENV: Mapping[str, str] = {
     "PATH": "/mx/bin:/usr/local/bin:/usr/bin:/bin",
@@ -84,19 +86,6 @@ class Request:
             "collect": self.collect,
         }
         return message(b"R", *with_header(header, (*files.values(), self.stdin)))
-
-
-def check_name(name: str) -> None:
-    """Raise ValueError unless it names a file below the workspace."""
-    parts = name.split("/") if isinstance(name, str) else []
-    if not parts or "\0" in name or len(name.encode("utf-8", "replace")) > 1024:
-        raise ValueError(f"not a file name: {name!r}")
-    if any(part in ("", ".", "..") for part in parts) or any(
-        len(part.encode("utf-8", "replace")) > 255 for part in parts
-    ):
-        raise ValueError(
-            f"{name!r} is not a plain relative name (such as 'tests/test_it.py') inside the workspace"
-        )
 
 
 def check_limits(limits: Limits) -> None:

@@ -13,8 +13,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from mx_sandboxes.limits.capabilities import Capabilities
-from mx_sandboxes.sandbox import Completed, Job, Limits, Reason, SandboxError
+from mx_sandboxes.sandbox import Capabilities, Completed, Job, Limits, Reason, SandboxError
 from mx_sandboxes.slots.jobs import Request, as_tuple
 from mx_sandboxes.slots.pool import Pool
 from mx_sandboxes.slots.session import SlotSession

@@ -11,7 +11,8 @@ from typing import Self
 
 from mx_sandboxes.sandbox import Completed, Json, Reason, SessionEndedError
 from mx_sandboxes.slots.frames import FrameDecoder, ProtocolError, encode_frame, message
-from mx_sandboxes.slots.jobs import Request, as_tuple, check_name, read_ended
+from mx_sandboxes.slots.jobs import Request, as_tuple, read_ended
+from mx_sandboxes.slots.names import check_name
 from mx_sandboxes.slots.slot import GRACE_S, STARVED, Slot, SlotDiedError
 
 

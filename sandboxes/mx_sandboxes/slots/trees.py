@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.slots.frames import message, with_header
-
-ROOM_BYTES = 32 << 20
-"""What a slot keeps of trees; those that were used longest ago make room. A larger tree is sent with each job."""
+from mx_sandboxes.slots.names import check_name
 
 
 class Tree(Mapping[str, bytes]):
@@ -23,8 +22,6 @@ class Tree(Mapping[str, bytes]):
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         """Raises ValueError for a name that is not a plain relative one, or is a file and a folder at once."""
-        from mx_sandboxes.slots.jobs import check_name  # which knows requests, and those know trees
-
         kept = {name: bytes(files[name]) for name in sorted(files)}
         for name in kept:
             check_name(name)

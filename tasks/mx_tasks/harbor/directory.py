@@ -19,7 +19,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from mx_tasks.registry import TaskSetError
+from mx_tasks.errors import TaskSetError
 
 SCHEMA_VERSION = "1.4"
 READABLE = frozenset({"1.0", "1.1", "1.2", "1.3", "1.4"})

@@ -13,9 +13,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from mx_tasks.errors import TaskSetError
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, base_config, write_directory
 from mx_tasks.harbor.here import ANSWER
-from mx_tasks.registry import TaskSetError
 from mx_tasks.task import Split, Submission, Task, TaskSet, tasks
 
 CATEGORIES = {"software": "software-engineering", "hardware": "hardware-design", "trading": "finance"}

@@ -9,13 +9,13 @@ import pytest
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.families import KINDS, families
 from mx_tasks.hardware.generate.twist import replay
 from mx_tasks.hardware.generate.vectors import circuit
 from mx_tasks.hardware.generate.wording import WORDINGS, instruction
 from mx_tasks.hardware.rtl.circuit import share_right, trivial_share
 from mx_tasks.hardware.sets.generated import GeneratedTasks
-from mx_tasks.registry import SPLITS
 
 pytestmark = pytest.mark.eda
 

@@ -11,6 +11,7 @@ import pytest
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
+from mx_tasks.errors import TaskSetError
 from mx_tasks.hardware.grading.inside.edges import mended
 from mx_tasks.hardware.grading.judge import grade_answer
 from mx_tasks.hardware.imports.adoption import Adopted, Record, adopt
@@ -18,7 +19,6 @@ from mx_tasks.hardware.imports.cvdp import read_cvdp
 from mx_tasks.hardware.imports.rtllm import read_rtllm
 from mx_tasks.hardware.imports.verilog_eval import read_verilog_eval
 from mx_tasks.hardware.sets.published import ImportedTasks
-from mx_tasks.registry import TaskSetError
 
 pytestmark = pytest.mark.eda
 

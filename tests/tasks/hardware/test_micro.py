@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, TaskNotFoundError, load_task_set
+from mx_tasks.errors import SPLITS
 from mx_tasks.formula import NAMES, OPERATORS, Formula, evaluate, parse_prefix, python, skeleton
 from mx_tasks.hardware.sets.micro import MASK, MicroHardware, value
-from mx_tasks.registry import SPLITS
 
 SET = MicroHardware()
 formulas = st.recursive(

@@ -7,12 +7,12 @@ import pytest
 from mx_sandboxes import Sandbox
 from mx_tasks import Submission, load_task_set
 from mx_tasks.answers.patches import diff_of
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.families import KINDS
 from mx_tasks.hardware.generate.twist import replay
 from mx_tasks.hardware.rtl.circuit import share_right, trivial_share
 from mx_tasks.hardware.rtl.files import design_files
 from mx_tasks.hardware.sets.multi_file import MultiFileTasks
-from mx_tasks.registry import SPLITS
 
 pytestmark = pytest.mark.eda
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mx_sandboxes import Sandbox, open_sandbox
-from mx_sandboxes.backends.docker.images import image_tag
+from mx_sandboxes.backends.docker.tags import image_tag
 from mx_tasks import Submission, load_task_set
 from mx_tasks.harbor.directory import TaskDirectoryError
 from mx_tasks.software.errors import SourceError

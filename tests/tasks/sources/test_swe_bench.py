@@ -12,7 +12,7 @@ import pytest
 
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.backends.docker.containers import build_folder
-from mx_sandboxes.backends.docker.images import image_tag
+from mx_sandboxes.backends.docker.tags import image_tag
 from mx_tasks import Submission, load_task_set
 from mx_tasks.software.imports.swe_bench import Where, import_swe_bench, instances
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from mx_tasks import ServiceError, Submission, load_task_set
 from mx_tasks.trading.market.desk import Desk, read_weights
 from mx_tasks.trading.market.errors import TradingError
-from mx_tasks.trading.market.optimum import optimum_of
-from mx_tasks.trading.market.worlds import WORLDS, load_world
+from mx_tasks.trading.market.worlds import WORLDS, load_world, optimum_of
 
 SETS = [f"trading:{name}" for name in WORLDS]
 

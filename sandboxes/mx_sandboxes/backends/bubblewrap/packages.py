@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
-from mx_sandboxes.backends.docker.images import PLAIN
+from mx_sandboxes.backends.docker.tags import PLAIN
 from mx_sandboxes.sandbox import SandboxUnavailableError
 
 PLACE = "/mx/packages.zip"

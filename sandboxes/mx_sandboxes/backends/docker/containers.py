@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mx_sandboxes.backends.docker.images import LABEL, SERVER, image_tag
+from mx_sandboxes.backends.docker.tags import LABEL, SERVER, image_tag
 from mx_sandboxes.sandbox import SandboxError, SandboxUnavailableError
 
 ADOPTED = "mx-envs/adopted"

@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mx_sandboxes.backends.docker.images import LABEL, image_tag
+from mx_sandboxes.backends.docker.tags import LABEL, image_tag
 from mx_sandboxes.limits import seccomp
-from mx_sandboxes.limits.capabilities import Capabilities, is_podman, of_docker
-from mx_sandboxes.sandbox import Limits, SandboxError, SandboxUnavailableError
+from mx_sandboxes.limits.capabilities import is_podman, of_docker
+from mx_sandboxes.limits.room import ROOM_BYTES
+from mx_sandboxes.sandbox import Capabilities, Limits, SandboxError, SandboxUnavailableError
 from mx_sandboxes.slots.frames import message
 from mx_sandboxes.slots.pipes import Pipes
 from mx_sandboxes.slots.pooled import PooledSandbox
 from mx_sandboxes.slots.slot import BIRTH_S, Slot, SlotDiedError
-from mx_sandboxes.slots.trees import ROOM_BYTES
 
 if TYPE_CHECKING:
     import docker

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mx_tasks.errors import TaskSetError
 from mx_tasks.hardware.imports.adoption import Record
 from mx_tasks.hardware.imports.rows import read_rows, row_files
-from mx_tasks.registry import TaskSetError
 
 LICENCE = "see the user's copy"
 _MODULE = re.compile(r"^[ \t]*module\s+(\w+)", re.MULTILINE)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mx_tasks.registry import TaskSetError
+from mx_tasks.errors import TaskSetError
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
 

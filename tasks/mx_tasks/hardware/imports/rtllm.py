@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mx_tasks.errors import TaskSetError
 from mx_tasks.hardware.imports.adoption import Record
 from mx_tasks.hardware.imports.rows import read_rows, row_files
-from mx_tasks.registry import TaskSetError
 
 PASSES = r"design\s+pass|test\s*(?:case)?s?\s+pass|all\s+\w*\s*pass|pass(?:ed)?!*\s*=*\s*$|===+\s*pass"
 FAILS = r"===+\s*(?:error|fail)|test\s+fail|\bfailed\b|[1-9]\d*\s*/\s*\d+\s*failures|error:"

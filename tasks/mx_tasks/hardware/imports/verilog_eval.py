@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mx_tasks.errors import TaskSetError
 from mx_tasks.hardware.imports.adoption import Record
 from mx_tasks.hardware.imports.rows import read_rows, row_files
-from mx_tasks.registry import TaskSetError
 
 PASSES = r"Mismatches:\s*0 in [1-9]\d* samples"
 """Said at the end, also by a testbench that its own TIMEOUT ends early (as that of Prob082_lfsr32 does)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.task import Split, TaskNotFoundError
 
 

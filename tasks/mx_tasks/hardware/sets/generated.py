@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import SPLITS, check_split
 from mx_tasks.hardware.generate.examples import check, listing, public_files
 from mx_tasks.hardware.generate.families import families
 from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
@@ -21,7 +22,6 @@ from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, v
 from mx_tasks.hardware.rtl.circuit import Circuit, trivial_share
 from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import TOOLS
-from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1

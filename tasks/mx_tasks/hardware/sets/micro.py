@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import SPLITS, check_split
 from mx_tasks.formula import (
     NAMES,
     OPERATORS,
@@ -30,7 +31,6 @@ from mx_tasks.formula import (
 from mx_tasks.hardware.grading.judge import grade_answer
 from mx_tasks.hardware.rtl.answers import verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
-from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.software.sets.micro import SPLIT_BUCKETS
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import SPLITS, check_split
 from mx_tasks.hardware.generate.assembly import Assembly, assembled
 from mx_tasks.hardware.generate.examples import listing, public_files
 from mx_tasks.hardware.generate.wording import WORDINGS, instruction
@@ -18,7 +19,6 @@ from mx_tasks.hardware.rtl.files import FILES_FORM, design_files
 from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import FILE_TOOLS
 from mx_tasks.hardware.sets.optimise import improved
-from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import SPLITS, check_split
 from mx_tasks.hardware.generate.examples import check, public_files
 from mx_tasks.hardware.generate.spec import second_design, table_design
 from mx_tasks.hardware.generate.vectors import circuit
@@ -31,7 +32,6 @@ from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, v
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import TOOLS
-from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, open_sandbox
+from mx_tasks.errors import TaskSetError, check_split, did_you_mean
 from mx_tasks.hardware.grading.judge import Verdict, driver_version, grade_answer
 from mx_tasks.hardware.grading.picture import grade_of
 from mx_tasks.hardware.imports.adoption import Adopted, Record, adopt_all, cache_folder, gold_text
@@ -17,7 +18,6 @@ from mx_tasks.hardware.imports.verilog_eval import read_verilog_eval
 from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.tools import TOOLS
-from mx_tasks.registry import TaskSetError, check_split, did_you_mean
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 
 IMAGE = "hdl"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import SPLITS, check_split
 from mx_tasks.hardware.generate.families import KINDS, Family
 from mx_tasks.hardware.generate.mutants import mutants_of
 from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
@@ -22,7 +23,6 @@ from mx_tasks.hardware.rtl.answers import submitted
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import BENCH_TOOLS
-from mx_tasks.registry import SPLITS, check_split
 from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task
 
 VERSION = 1

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.software.generate.operators import sites
 from mx_tasks.software.imports.functions import CALL_S, CONFIG, FOLDER, oracle_files
 from mx_tasks.software.made import MadeTask, as_directory

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import httpx
 
-from mx_tasks.registry import did_you_mean
+from mx_tasks.errors import did_you_mean
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.archives import ENDINGS, Tree, unpack
 

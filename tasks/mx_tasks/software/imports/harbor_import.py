@@ -22,7 +22,7 @@ from mx_sandboxes.backends.docker.containers import (
     run_once,
     settings_of,
 )
-from mx_sandboxes.backends.docker.images import PLAIN
+from mx_sandboxes.backends.docker.tags import PLAIN
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, read_directory, toml_text
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.sets.harbor_tasks import (

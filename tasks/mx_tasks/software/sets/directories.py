@@ -13,8 +13,8 @@ from typing import Any
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks.answers.patches import diff_of, files_in_answer
+from mx_tasks.errors import check_split, did_you_mean
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
-from mx_tasks.registry import check_split, did_you_mean
 from mx_tasks.software.cheats.suite import suite_cheats
 from mx_tasks.software.grading.suite import Outcome, Suite, grade_suite, run_tests
 from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, WORKSPACE

@@ -27,8 +27,8 @@ from typing import Any
 from mx_sandboxes import Limits, Reason, Sandbox, SandboxError
 from mx_sandboxes.backends.docker.containers import Given, run_once
 from mx_tasks.answers.patches import diff_of, files_in_answer
+from mx_tasks.errors import check_split, did_you_mean
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
-from mx_tasks.registry import check_split, did_you_mean
 from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task, TaskNotFoundError
 
 FORM = "harbor"

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from mx_sandboxes import Sandbox
+from mx_tasks.errors import check_split, did_you_mean
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint
-from mx_tasks.registry import check_split, did_you_mean
 from mx_tasks.software.grading.inside.compare_texts import right
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from mx_sandboxes import Limits, Sandbox
+from mx_tasks.errors import check_split
 from mx_tasks.formula import (
     NAMES,
     Formula,
@@ -27,7 +28,6 @@ from mx_tasks.formula import (
     random_formula,
     skeleton_bucket,
 )
-from mx_tasks.registry import check_split
 from mx_tasks.software.cheats.micro import CHEATS
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 

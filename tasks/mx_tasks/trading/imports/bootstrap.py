@@ -15,9 +15,10 @@ from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, History, open_histo
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.corporate import action_table
 from mx_tasks.trading.market.errors import DataError
+from mx_tasks.trading.market.finite import World
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Portfolio, make_market
-from mx_tasks.trading.market.world import Outcomes, World
+from mx_tasks.trading.market.world import Outcomes
 
 BINS = 20
 BLOCK = 10.0

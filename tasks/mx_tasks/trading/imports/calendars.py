@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mx_tasks.registry import did_you_mean
+from mx_tasks.errors import did_you_mean
 from mx_tasks.trading.market.bars import Bars
 from mx_tasks.trading.market.errors import DataError, TradingError
 

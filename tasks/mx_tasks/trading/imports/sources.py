@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from mx_tasks.registry import did_you_mean
+from mx_tasks.errors import did_you_mean
 from mx_tasks.trading.market.bars import FIELDS, Bars, check_bars, close_only
 from mx_tasks.trading.market.corporate import Action, Kind, action_table
 from mx_tasks.trading.market.errors import DataError

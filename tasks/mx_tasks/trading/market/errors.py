@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mx_tasks.registry import TaskSetError
+from mx_tasks.errors import TaskSetError
 
 
 class TradingError(TaskSetError):

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mx_tasks.trading.market.bars import Array
-from mx_tasks.trading.market.errors import TradingError
-from mx_tasks.trading.market.world import World
-from mx_tasks.trading.market.worlds import load_world
+from mx_tasks.trading.market.world import Finite
 
 WEIGHTS = 41
 """Grid points from the least to the largest allowed weight."""
@@ -29,7 +26,7 @@ WEIGHTS = 41
 class Optimum:
     """``left[t, s, w]``: what can still be earned (log growth) with t decisions made, in a state, holding a weight."""
 
-    world: World
+    world: Finite
     bars: int
     weights: Array
     left: Array
@@ -88,16 +85,7 @@ class Optimum:
         return between
 
 
-@lru_cache(maxsize=32)
-def optimum_of(world: str, bars: int) -> Optimum:
-    """The optimum of a world of one asset by name, for so many decisions. Raises TradingError for other worlds."""
-    found = load_world(world)
-    if not isinstance(found, World) or len(found.symbols) > 1:
-        raise TradingError(f"the world {world!r} has several assets; its solve() gives its optimum")
-    return solve(found, bars)
-
-
-def solve(world: World, bars: int, weights: int = WEIGHTS) -> Optimum:
+def solve(world: Finite, bars: int, weights: int = WEIGHTS) -> Optimum:
     """Backward induction over ``bars`` decisions with so many grid weights; at the end what is held is sold."""
     rules = world.rules
     grid = np.linspace(
@@ -130,7 +118,7 @@ def _gather(table: Array, place: NDArray[np.intp]) -> Array:
     return found
 
 
-def _moved(world: World, held: float | Array, target: Array, growth: Array) -> tuple[Array, Array]:
+def _moved(world: Finite, held: float | Array, target: Array, growth: Array) -> tuple[Array, Array]:
     """The growth of wealth through a trade and a bar, and the weight held after it."""
     factor = 1 - world.costs.trade * np.abs(target - held) + target * growth
     return factor, target * (1 + growth) / factor

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mx_tasks.trading.market.bars import Array
-from mx_tasks.trading.market.world import World
+from mx_tasks.trading.market.world import Finite
 
 WEIGHTS = 17
 """Grid points for each weight."""
@@ -22,7 +22,7 @@ WEIGHTS = 17
 class OptimumOfTwo:
     """``left[t, s, i, j]``: what can still be earned with t decisions made, in a state, holding two weights of the grid."""
 
-    world: World
+    world: Finite
     bars: int
     weights: Array
     left: Array
@@ -72,7 +72,7 @@ class OptimumOfTwo:
         return int(_rows(self.world, np.array([float(state)]))[0])
 
 
-def solve_two(world: World, bars: int, weights: int = WEIGHTS) -> OptimumOfTwo:
+def solve_two(world: Finite, bars: int, weights: int = WEIGHTS) -> OptimumOfTwo:
     """Backward induction over ``bars`` decisions; at the end what is held is sold."""
     grid = np.linspace(world.rules.min_weight, world.rules.max_weight, weights)
     targets = np.array([(first, second) for first in grid for second in grid])
@@ -105,7 +105,7 @@ def _parabola(size: Array, at: Array) -> Array:
     return np.stack(shares)
 
 
-def _rows(world: World, states: Array) -> NDArray[np.intp]:
+def _rows(world: Finite, states: Array) -> NDArray[np.intp]:
     """The places of states in the grid, of which they have to be."""
     return np.searchsorted(world.states, np.asarray(states) - 1e-9)
 

@@ -1,14 +1,13 @@
 """What a world is: a market drawn from known laws, whose best way to trade the project can compute.
 
 There is no gap between a close and the next open: what a decision is worth depends on the state, the weights held and the target
-alone. :class:`World` has few outcomes from each state and pays logarithmic growth; other laws need only be :class:`Playable`.
+alone. Worlds of few outcomes and logarithmic growth are in ``finite.py``; other laws need only be :class:`Playable`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -126,111 +125,28 @@ class Best(Protocol):
         """How much less than the best target this one can be expected to earn; 0 or more."""
 
 
-@dataclass(frozen=True)
-class World:
-    """A world of few outcomes. ``states`` are the grid of its states; between two of them values are interpolated.
-
-    ``column`` is the name of the public column that holds the state, empty where traders have to infer it.
-    ``start`` are the states in which a path may begin. ``prices`` gives the assets' prices in a state, where it tells
-    them.
-    """
-
-    name: str
-    level: int
-    about: str
-    states: Array
-    start: tuple[float, ...]
-    outcomes: Callable[[Array], Outcomes]
-    costs: Costs
-    rules: Rules
-    column: str = ""
-    symbols: tuple[str, ...] = ("A",)
-    prices: Callable[[float], Array] | None = None
-    draws: Callable[[np.random.Generator, int], Array] | None = None
-    """The uniform numbers that choose a path's outcomes, where they are not independent."""
+class Finite(Protocol):
+    """What the solvers need of a world of few outcomes; see :class:`mx_tasks.trading.market.finite.World`."""
 
     @property
-    def goal(self) -> str:
-        """Logarithmic growth."""
-        return "log growth"
+    def states(self) -> Array:
+        """The grid of its states."""
 
     @property
-    def shown(self) -> tuple[str, ...]:
-        """The public column, if there is one."""
-        return (self.column,) if self.column else ()
+    def start(self) -> tuple[float, ...]:
+        """The states in which a path may begin."""
 
-    def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
-        """A path: the states at each bar, and the return of each bar (0 for the first)."""
-        states, returns = self.paths([rng], bars)
-        return states[0], returns[0]
+    @property
+    def outcomes(self) -> Callable[[Array], Outcomes]:
+        """What can happen next from each of the states asked."""
 
-    def paths(self, rngs: Sequence[np.random.Generator], bars: int) -> tuple[Array, Array]:
-        """Paths, each from random numbers of its own; arrays (paths, bars), returns of several assets (paths, bars, assets)."""
-        count, several = len(rngs), (len(self.symbols),) if len(self.symbols) > 1 else ()
-        states, returns = np.empty((count, bars)), np.zeros((count, bars, *several))
-        states[:, 0] = [rng.choice(self.start) for rng in rngs]
-        draws = np.array([self.draws(rng, bars) if self.draws else rng.random(bars) for rng in rngs])
-        rows = np.arange(count)
-        for bar in range(1, bars):
-            chance, growth, following = self.outcomes(states[:, bar - 1])
-            place = (np.cumsum(chance, axis=1)[:, :-1] <= draws[:, bar, None]).sum(axis=1)
-            returns[:, bar], states[:, bar] = growth[rows, place], following[rows, place]
-        return states, returns
+    @property
+    def costs(self) -> Costs:
+        """What trading costs."""
 
-    def market(self, states: Array, returns: Array) -> Market:
-        """The market of a path."""
-        first = np.full(len(self.symbols), 100.0) if self.prices is None else self.prices(float(states[0]))
-        return path_market(
-            self.symbols, first, returns, {self.column: states} if self.column else {}, self.costs, self.rules
-        )
-
-    def features(self, states: Array, returns: Array) -> Array:
-        """What a numeric policy sees at each bar, about -1 to 1: the state where it is public, and recent returns.
-
-        Of one path; arrays of shape (bars, features).
-        """
-        scale = max(float(np.abs(self.outcomes(self.states)[1]).max()), 1e-9)
-        columns = [*(returns / scale).reshape(len(returns), -1).T]
-        if self.column:
-            columns.append(states / max(float(np.abs(self.states).max()), 1e-9))
-        else:
-            columns += [_trailing(returns, bars) / (scale * bars**0.5) for bars in (5, 20)]
-        return np.column_stack(columns)
-
-    def penalty(self, target: Array) -> Any:  # noqa: ARG002  # the protocol's
-        """Nothing: the logarithm minds risk by itself."""
-        return 0.0
-
-    def expected(self, states: Array, held: Array, target: Array) -> Array:
-        """See :class:`Playable`."""
-        chance, growth, _ = self.outcomes(states)
-        growth = growth.reshape(*chance.shape, -1)
-        paid = self.costs.trade * np.abs(target - held).sum(axis=1)
-        earned: Array = (chance * np.log(1 - paid[:, None] + (growth * target[:, None, :]).sum(axis=2))).sum(
-            axis=1
-        )
-        return earned
-
-    def carried(self, held: Array, target: Array, moved: Array) -> Array:
-        """See :class:`Playable`."""
-        paid = self.costs.trade * np.abs(target - held).sum(axis=1)
-        grown: Array = target * (1 + moved) / (1 - paid + (target * moved).sum(axis=1))[:, None]
-        return grown
-
-    def sold(self, held: Array) -> Array:
-        """See :class:`Playable`."""
-        paid: Array = np.log1p(-self.costs.trade * np.abs(held).sum(axis=1))
-        return paid
-
-    def solve(self, bars: int) -> Best:
-        """By backward induction."""
-        from mx_tasks.trading.market.optimum import solve  # which is made of worlds
-
-        if len(self.symbols) == 1:
-            return solve(self, bars)
-        from mx_tasks.trading.market.optimum_of_two import solve_two
-
-        return solve_two(self, bars)
+    @property
+    def rules(self) -> Rules:
+        """What is allowed."""
 
 
 def path_market(
@@ -254,9 +170,3 @@ def path_market(
 def slug(name: str) -> str:
     """The name as a part of a task's id."""
     return re.sub(r"[^\w.]+", "-", name).strip("-")
-
-
-def _trailing(returns: Array, bars: int) -> Array:
-    total = np.concatenate([np.zeros(bars), np.cumsum(returns)])
-    moved: Array = total[bars:] - total[: len(returns)]
-    return moved

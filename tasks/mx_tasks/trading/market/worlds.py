@@ -7,14 +7,17 @@ From each state the next bar has a few possible returns of known chance, so the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.errors import TradingError
+from mx_tasks.trading.market.finite import World
 from mx_tasks.trading.market.linear_quadratic import LinearQuadratic
+from mx_tasks.trading.market.optimum import Optimum, solve
 from mx_tasks.trading.market.rules import Costs, Rules
-from mx_tasks.trading.market.world import Outcomes, Playable, World
+from mx_tasks.trading.market.world import Outcomes, Playable
 
 __all__ = ["WORLDS", "Outcomes", "Playable", "World", "load_world"]
 
@@ -177,3 +180,12 @@ def load_world(name: str) -> Playable:
     if name not in WORLDS:
         raise TradingError(f"there is no world {name!r}; there are: {', '.join(WORLDS)}")
     return WORLDS[name]()
+
+
+@lru_cache(maxsize=32)
+def optimum_of(world: str, bars: int) -> Optimum:
+    """The optimum of a world of one asset by name, for so many decisions. Raises TradingError for other worlds."""
+    found = load_world(world)
+    if not isinstance(found, World) or len(found.symbols) > 1:
+        raise TradingError(f"the world {world!r} has several assets; its solve() gives its optimum")
+    return solve(found, bars)

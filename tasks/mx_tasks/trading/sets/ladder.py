@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
 from mx_tasks.trading.grading.evaluation import Decided, shortfalls
 from mx_tasks.trading.imports.bootstrap import bootstrap_of

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
 from mx_tasks.trading.market.optimum import solve
 from mx_tasks.trading.market.worlds import mean_reversion

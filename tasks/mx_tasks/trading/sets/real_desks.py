@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from mx_sandboxes import Sandbox
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
 from mx_tasks.trading.grading.arenas import HistoryArena, Window
 from mx_tasks.trading.grading.series import Series

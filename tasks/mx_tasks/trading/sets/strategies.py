@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
-from mx_tasks.registry import check_split
+from mx_tasks.errors import check_split
 from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
 from mx_tasks.trading.grading.arenas import Arena, HistoryArena, Window, WorldArena
 from mx_tasks.trading.grading.programs import play_program

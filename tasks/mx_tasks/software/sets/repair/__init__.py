@@ -17,7 +17,7 @@ from typing import Any
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
-from mx_tasks.registry import TaskSetError, check_split, did_you_mean
+from mx_tasks.errors import TaskSetError, check_split, did_you_mean
 from mx_tasks.software.cheats.repair import CHEATS
 from mx_tasks.software.grading.cases import Case, CaseReport, load_cases, run_cases
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mx_sandboxes import How, Reason, Sandbox
-from mx_sandboxes.limits import capabilities
+from mx_sandboxes import How, Reason, Sandbox, capabilities
 from mx_sandboxes.limits.capabilities import of_docker
 
 NAMES = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mx_sandboxes import How, Limits, Reason, open_sandbox
+from mx_sandboxes import How, Limits, Reason, capabilities, open_sandbox
 from mx_sandboxes.backends.bubblewrap.jail import open_bubblewrap
-from mx_sandboxes.limits import capabilities, cgroups
+from mx_sandboxes.limits import cgroups
 from mx_sandboxes.slots.pooled import PooledSandbox
 
 SMALL = Limits(memory_bytes=64 << 20, workspace_bytes=4 << 20, wall_s=20)

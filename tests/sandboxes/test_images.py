@@ -88,7 +88,7 @@ def test_a_run_on_docker_records_the_digests(tmp_path: Path) -> None:
 
 def test_a_tag_follows_what_goes_into_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tags.image_tag("python")
-    monkeypatch.setattr(images, "FOLDER", tmp_path)
+    monkeypatch.setattr(tags, "FOLDER", tmp_path)
     (tmp_path / "python").mkdir()
     copy = tmp_path / "python/Dockerfile"
     copy.write_bytes(dockerfile("python", Path(images.__file__).parent / "images").read_bytes())

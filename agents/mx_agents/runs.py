@@ -31,19 +31,32 @@ def versions() -> dict[str, str]:
 def new_run_folder(folder: Path) -> Path:
     """Make the folder of a new run. Raises UsageError when it holds something or cannot be written."""
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(map(_is_content, folder.iterdir()))):
             raise UsageError(
                 f"the run folder {str(folder)!r} is not empty; go on with it by --resume, or name another"
             )
+    except OSError as error:
+        raise UsageError(f"the run folder {str(folder)!r} cannot be read: {error.strerror}") from None
+    return check_writable(folder, "name another with --run")
+
+
+def check_writable(folder: Path, way_out: str = "name another") -> Path:
+    """Make a folder unless it is there, and see that files can be made in it. Raises UsageError."""
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise UsageError(
-            f"the run folder {str(folder)!r} cannot be written: {error.strerror}; name another with --run"
+            f"the folder {str(folder)!r} cannot be written: {error.strerror}; {way_out}"
         ) from None
     return folder
+
+
+def _is_content(path: Path) -> bool:
+    """Whether it is more than what a beginning that was broken off has left."""
+    return not (path.name == ".writable" or (path.name.startswith(".config.yaml") and path.suffix == ".part"))
 
 
 def existing_run_folder(folder: Path) -> Path:

@@ -157,6 +157,28 @@ def train_ppo(
     return model, evaluate_model(model, world, bars=bars)
 
 
+def train_or_read(
+    world: str, steps: int, seed: int, folder: Path | None, progress: Callable[[int], None] | None = None
+) -> Reached:
+    """What PPO reaches in a world; its model goes into ``folder``, and one that is there with as many steps is not trained again.
+
+    Raises TradingError for an unknown world.
+    """
+    from stable_baselines3 import PPO
+
+    path = folder / f"{world}-{seed}.zip" if folder is not None else None
+    if path is not None and path.is_file():
+        model = PPO.load(path, device="cpu")
+        if model.num_timesteps >= steps:
+            return evaluate_model(model, world)
+    model, reached = train_ppo(world, steps=steps, seed=seed, progress=progress)
+    if path is not None:
+        part = path.with_name(f".{path.stem}.part.zip")
+        model.save(part)
+        part.replace(path)
+    return reached
+
+
 def actions_for(world: str) -> Literal["discrete", "weights"]:
     """A few levels suffice for one asset or two; more take weights. Raises TradingError for an unknown world."""
     return "discrete" if len(load_world(world).symbols) <= 2 else "weights"

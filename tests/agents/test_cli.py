@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mx_agents import progress
 from mx_agents.cli import main, making
 from mx_sandboxes import Completed, Limits, Reason, Sandbox
 from mx_sandboxes.limits import probes
@@ -250,17 +251,17 @@ def test_tasks_are_listed_shown_and_validated(mx: Mx, backend: str) -> None:
 def test_making_tasks_says_now_and_then_how_far_it_is_without_a_terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress, "FIRST_S", 0.1)
+
     def work(_: Sandbox, report: Callable[[str], None]) -> Iterator[str]:
-        report("one thing")
-        monkeypatch.setattr(making, "SILENT_S", 0.0)
-        report("another [thing]")
+        report("one [thing]")
+        time.sleep(0.5)
         yield "made-1"
 
     assert making.make_all([("things", work)], tmp_path, backend, each=1) == 0
-    out = capsys.readouterr().out
-    assert "another [thing]" in out
-    assert "one thing" not in out
-    assert "things: 1 task: made-1" in out
+    said = capsys.readouterr()
+    assert "things: 0 of 1 tasks, one [thing]" in said.err
+    assert "things: 1 task: made-1" in said.out
 
 
 @pytest.mark.eda

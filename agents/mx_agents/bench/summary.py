@@ -149,6 +149,8 @@ class MethodSummary:
     tokens_out: float = 0.0
     money: float | None = None
     seconds: float = 0.0
+    best: bool = False
+    """Whether it is the one that the others are held against; none is where nothing succeeded at all."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for files."""
@@ -254,6 +256,7 @@ def _summary(
         tokens_out=sum(row.tokens_out for row in rows) / len(rows),
         money=sum(prices) / len(prices) if prices else None,
         seconds=sum(row.seconds for row in rows) / len(rows),
+        best=best is None and any(row.success for row in rows),
     )
 
 

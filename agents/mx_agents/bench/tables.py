@@ -60,7 +60,7 @@ def as_latex(tables: Sequence[Table]) -> str:
         lines = [f"% {table.tasks}, executor {table.executor}", r"\begin{tabular}{lrrrr}", r"\hline"]
         lines += [r"Method & Success (\%) & Score & Calls & Tokens \\", r"\hline"]
         for row in table.rows:
-            name = _escaped(row.method) if row.behind is not None else rf"\textbf{{{_escaped(row.method)}}}"
+            name = _escaped(row.method) if not row.best else rf"\textbf{{{_escaped(row.method)}}}"
             cells = [name, _interval(row.success), f"{row.score.mean:.3f}", f"{row.calls.mean:.1f}"]
             lines.append(" & ".join([*cells, f"{row.tokens_in + row.tokens_out:.0f}"]) + r" \\")
         blocks.append("\n".join([*lines, r"\hline", r"\end{tabular}"]))
@@ -82,7 +82,7 @@ def as_json(tables: Sequence[Table], pairs: Sequence[dict[str, Any]]) -> str:
 
 
 def _shown(row: MethodSummary) -> list[str]:
-    behind = "best" if row.behind is None else f"{row.behind.mean * 100:+.1f}"
+    behind = "best" if row.best else "" if row.behind is None else f"{row.behind.mean * 100:+.1f}"
     name = row.method.replace("|", "\\|")
     return [
         name,

@@ -1,5 +1,5 @@
 """The command line ``mx``."""
 
-from mx_agents.cli.app import main
+from mx_agents.cli.ending import main
 
 __all__ = ["main"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -10,15 +13,22 @@ from rich.text import Text
 
 from mx_agents.bench.compare import Comparison, compare
 from mx_agents.cli.console import console
+from mx_agents.progress import waiting
 
 SHOWN = 10
 SIGNIFICANT = 0.05
 
 
-def run(first: Path, second: Path) -> int:
+def run(first: Path, second: Path, *, as_json: bool = False) -> int:
     """Print where two runs differ; the exit code."""
     screen = console()
-    found = compare(first, second)
+    with waiting(screen, "comparing"):
+        found = compare(first, second)
+    if as_json:
+        sys.stdout.write(
+            json.dumps({"first": str(first), "second": str(second)} | asdict(found), indent=1) + "\n"
+        )
+        return 0
     if found.settings:
         screen.print(_settings(found, str(first), str(second)))
     else:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console
-
 from mx_agents.errors import UsageError
+from mx_agents.terminal import console
 from mx_sandboxes import Sandbox, Sandboxes, open_sandbox
 
-
-def console() -> Console:
-    """The terminal; wide enough for a table where the output is no terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=120)
+__all__ = ["console", "open_backend", "open_backends"]
 
 
 def open_backend(backend: str, slots: int | None = None, image: str = "python") -> Sandbox:

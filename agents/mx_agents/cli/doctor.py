@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 import time
@@ -9,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mx_agents.cli.console import console
+from mx_agents.progress import waiting
 from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.bubblewrap.packages import check_tools
 from mx_sandboxes.limits.probes import PROBES, not_enforced
@@ -37,12 +40,21 @@ class Finding:
     capabilities: Capabilities | None = None
 
 
-def run(*, quick: bool) -> int:
-    """Print the screen; 0 when episodes can run here, else 1."""
+def run(*, quick: bool, as_json: bool = False) -> int:
+    """Print the screen, or all of it as JSON; 0 when episodes can run here, else 1."""
     screen = console()
-    findings = [_python(), *(_extra(name) for name in EXTRAS), _hardware_tools()]
-    with screen.status("trying the sandboxes"):
+    with waiting(screen, "trying the sandboxes"):
+        findings = [_python(), *(_extra(name) for name in EXTRAS), _hardware_tools()]
         backends = [_backend(name, quick=quick) for name in BACKENDS]
+    if as_json:
+        works = next((finding.name for finding in backends if finding.works), None)
+        found = {
+            "auto": works,
+            "machine": list(map(_plain, findings)),
+            "sandboxes": list(map(_plain, backends)),
+        }
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        return int(works is None)
     _print(screen, "This machine", findings)
     _print(screen, "Sandboxes", backends)
     _print_capabilities(screen, [found.capabilities for found in backends if found.capabilities is not None])
@@ -52,6 +64,12 @@ def run(*, quick: bool) -> int:
         return 1
     screen.print(f"Ready: [bold green]sandbox=auto[/] means {works} here. Try: mx play software:micro")
     return 0
+
+
+def _plain(found: Finding) -> dict[str, Any]:
+    enforced = {item.name: item.how.value for item in found.capabilities or ()}
+    about = {"name": found.name, "works": found.works, "detail": found.detail, "fix": found.fix}
+    return about | ({"enforced_by": enforced} if enforced else {})
 
 
 def _python() -> Finding:

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.policies.loading import load_attribute
+from mx_agents.progress import going, waiting
 from mx_agents.terminal import visible
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import check_split, load_task_set
@@ -32,9 +24,6 @@ from mx_tasks.software.imports.harbor_import import import_harbor
 from mx_tasks.software.imports.importing import KINDS, import_functions
 from mx_tasks.software.imports.inspect_import import import_inspect
 from mx_tasks.software.imports.swe_bench import IMAGES, Where, import_swe_bench
-
-SILENT_S = 20.0
-"""Without a terminal, a line that says how far it is comes no more often than this."""
 
 Report = Callable[[str], None]
 Work = Callable[[Sandbox, Report], Iterator[str]]
@@ -115,7 +104,12 @@ def export_set(set_name: str, out: Path, split: str, count: int) -> int:
     named = (
         f"./{set_name}" if Path(set_name).is_dir() and not set_name.startswith((".", "/", "~")) else set_name
     )
-    results = list(export_tasks(load_task_set(named), check_split(split), count, out))
+    chosen = check_split(split)
+    with waiting(screen, f"writing tasks of {set_name}") as row:
+        results = []
+        for result in export_tasks(load_task_set(named), chosen, count, out):
+            results.append(result)
+            row.set(about=f"{len(results)} so far")
     for task_id, why in results:
         if why:
             screen.print(Text.assemble(("✗ ", "red"), f"{task_id}: {visible(why)}"), soft_wrap=True)
@@ -161,25 +155,16 @@ def _one(screen: Console, title: str, work: Work, sandbox: Sandbox, each: int | 
 def _progress(
     screen: Console, title: str, total: int | None
 ) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """A line that says what is going on, and one for each task that was refused; without a terminal, a line now and then."""
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-    if total is not None:
-        columns[2:2] = [BarColumn(), MofNCompleteColumn()]
-    with Progress(*columns, console=screen, transient=True) as progress:
-        row = progress.add_task(title, total=total)
-        said = monotonic()
+    """A row that says what is going on, and a line for each task that was refused."""
+    with going(screen) as told:
+        row = told.row(title, total, unit="tasks")
 
         def report(line: str) -> None:
-            nonlocal said
-            text = visible(line)
-            if not screen.is_terminal and monotonic() - said > SILENT_S:
-                said = monotonic()
-                screen.print(Text(text), soft_wrap=True)
             if ": refused: " in line or line.startswith("left out"):
-                screen.print(Text.assemble(("· ", "yellow"), text), soft_wrap=True)
-            progress.update(row, description=text[:100].replace("[", r"\["))
+                screen.print(Text.assemble(("· ", "yellow"), visible(line)), soft_wrap=True)
+            row.set(about=line)
 
-        yield report, lambda: progress.advance(row)
+        yield report, row.advance
 
 
 def known_folders() -> list[Path]:

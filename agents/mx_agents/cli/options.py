@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Options that several commands take, what shells complete in them, and the example under each command's help."""
 
 from __future__ import annotations
 
@@ -6,5 +6,76 @@ from typing import Annotated
 
 import typer
 
-Sandbox = Annotated[str, typer.Option(help="auto, docker or bubblewrap.")]
-Split = Annotated[str, typer.Option(help="train, validation or test.")]
+
+def _beginning(names: list[str], word: str) -> list[str]:
+    return [name for name in names if name.startswith(word)]
+
+
+def complete_sandbox(incomplete: str) -> list[str]:
+    """Backends that begin so."""
+    return _beginning(["auto", "docker", "bubblewrap"], incomplete)
+
+
+def complete_split(incomplete: str) -> list[str]:
+    """Splits that begin so."""
+    return _beginning(["train", "validation", "test"], incomplete)
+
+
+def complete_tasks(incomplete: str) -> list[str]:
+    """Task sets, the last one of a list with commas."""
+    from mx_tasks import task_set_names
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in task_set_names() if name.startswith(last)]
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Methods, the last one of a list with commas."""
+    from mx_agents.methods.fixed import FIXED_METHODS
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in (*FIXED_METHODS, "search") if name.startswith(last)]
+
+
+def complete_policy(incomplete: str) -> list[str]:
+    """Policies by name or by the beginning of one."""
+    names = ["scripted", "scripted:oracle", "scripted:noop", "random", "human", "replay:", "openai:", "hf:"]
+    return _beginning(names, incomplete)
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Presets that begin so."""
+    from mx_agents.cli.presets import preset_abouts
+
+    return _beginning(list(preset_abouts()), incomplete)
+
+
+SCRIPTED = (
+    "scripted (the default) imitates a middling model on the micro task sets, and answers nothing elsewhere"
+)
+"""What the default executor is and does."""
+DESIGNER_HELP = (
+    "Who designs: a method (single, vote, reflect, debate, split, best_of), human, hf:PATH, FILE.py:NAME, ...; scripted (the "
+    "default) writes a random workflow."
+)
+EXECUTOR_HELP = (
+    f"Who plays the roles: random, human, replay:FILE, openai:MODEL@URL, hf:PATH, FILE.py:NAME; {SCRIPTED}."
+)
+
+Sandbox = Annotated[str, typer.Option(help="auto, docker or bubblewrap.", autocompletion=complete_sandbox)]
+Split = Annotated[str, typer.Option(help="train, validation or test.", autocompletion=complete_split)]
+Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
+Approve = Annotated[
+    str | None,
+    typer.Option(
+        help="Who approves tool calls: RULES.yaml, human, or RULES.yaml,human for what it escalates."
+    ),
+]
+Designer = Annotated[str, typer.Option(help=DESIGNER_HELP, autocompletion=complete_methods)]
+Executor = Annotated[str, typer.Option(help=EXECUTOR_HELP, autocompletion=complete_policy)]
+TaskSets = Annotated[str, typer.Option(help="Task sets, separated by commas.", autocompletion=complete_tasks)]
+
+
+def example(line: str) -> str:
+    """A command's example, as the text under its help."""
+    return f"Example: {line}"

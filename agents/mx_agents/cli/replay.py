@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mx_agents.bench.again import budget_of, read_row, replay
 from mx_agents.cli.console import console, open_backends
+from mx_agents.progress import waiting
 from mx_agents.terminal import shortened, visible
 from mx_tasks import load_task_set
 
@@ -21,7 +22,10 @@ def run(spec: str, backend: str) -> int:
     row = read_row(path, row_number)
     screen = console()
     image = load_task_set(row["episode"]["task_set"]).find(row["episode"]["task"]).image
-    with open_backends(backend, 2, [image]) as sandboxes:
+    with (
+        waiting(screen, f"playing {row['episode']['task']} again"),
+        open_backends(backend, 2, [image]) as sandboxes,
+    ):
         done = replay(row, sandboxes, budget_of(path))
     about = f"{done.method} on {done.task}, {len(row['episode']['turns'])} turns"
     if not done.differences:

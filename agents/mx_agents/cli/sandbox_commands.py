@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mx_agents.cli.options import Sandbox
+from mx_agents.cli.options import Sandbox, example
 
 app = typer.Typer(
     help="The sandboxes: their container images, a look inside, what is left over.", no_args_is_help=True
 )
 
 
-@app.command("build")
+@app.command("build", epilog=example("mx sandbox build python hdl"))
 def sandbox_build(
     image: Annotated[list[str] | None, typer.Argument(help="The images' names; without one: python.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every image.")] = False,
@@ -26,7 +26,7 @@ def sandbox_build(
     build(image or ["python"], base, network, every=every)
 
 
-@app.command("list")
+@app.command("list", epilog=example("mx sandbox list"))
 def sandbox_list() -> None:
     """List the images and whether they are built."""
     from mx_agents.cli.sandbox import list_images
@@ -34,7 +34,7 @@ def sandbox_list() -> None:
     list_images()
 
 
-@app.command("shell")
+@app.command("shell", epilog=example("mx sandbox shell --sandbox bubblewrap"))
 def sandbox_shell(
     image: Annotated[str, typer.Option(help="The image, for Docker.")] = "python",
     sandbox: Sandbox = "auto",
@@ -45,7 +45,7 @@ def sandbox_shell(
     raise typer.Exit(shell(image, sandbox))
 
 
-@app.command("test")
+@app.command("test", epilog=example("mx sandbox test --family leaks"))
 def sandbox_test(
     backend: Annotated[
         str | None, typer.Option(help="docker or bubblewrap; without it, both where they work.")
@@ -66,7 +66,7 @@ def sandbox_test(
     raise typer.Exit(run(backend, family, image, details=details, as_json=as_json))
 
 
-@app.command("prune")
+@app.command("prune", epilog=example("mx sandbox prune"))
 def sandbox_prune() -> None:
     """Remove containers and control groups that killed programs left behind, and images that are out of date."""
     from mx_agents.cli.sandbox import prune

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from mx_agents.cli.console import console
 from mx_agents.errors import UsageError
+from mx_agents.progress import Going, going
 from mx_sandboxes import SandboxUnavailableError
 from mx_sandboxes.abuse import FAMILIES, Outcome, Verdict, host, run_suite, select
 from mx_sandboxes.opening import BACKENDS
@@ -45,9 +45,7 @@ def run(backend: str | None, families: list[str] | None, image: str, *, details:
 
     Raises UsageError for an unknown name, SandboxUnavailableError when the one backend that was asked for does not work here.
     """
-    results = _play_all(
-        [backend] if backend else list(BACKENDS), families, image, quiet=as_json, required=bool(backend)
-    )
+    results = _play_all([backend] if backend else list(BACKENDS), families, image, required=bool(backend))
     if as_json:
         json.dump([as_data(result) for result in results], sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -63,7 +61,7 @@ def run(backend: str | None, families: list[str] | None, image: str, *, details:
 
 
 def _play_all(
-    backends: Sequence[str], families: Iterable[str] | None, image: str, *, quiet: bool, required: bool
+    backends: Sequence[str], families: Iterable[str] | None, image: str, *, required: bool
 ) -> list[Result]:
     for name in backends:
         if name not in BACKENDS:
@@ -72,13 +70,12 @@ def _play_all(
         count = len(select(families))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        return [_play(progress, name, families, image, count, required=required) for name in backends]
+    with going(console(stderr=True)) as told:
+        return [_play(told, name, families, image, count, required=required) for name in backends]
 
 
 def _play(
-    progress: Progress,
+    told: Going,
     backend: str,
     families: Iterable[str] | None,
     image: str,
@@ -88,17 +85,18 @@ def _play(
 ) -> Result:
     result, start = Result(backend), time.monotonic()
     before = host.snapshot()
-    bar = progress.add_task(backend, total=count)
+    row = told.row(backend, count, unit="attacks")
     try:
         for verdict in run_suite(backend, image, families=families):
             result.verdicts.append(verdict)
-            progress.update(bar, advance=1, description=f"{backend}: {verdict.case.name}")
+            row.advance(about=verdict.case.name)
     except SandboxUnavailableError as error:
         if required:
             raise
         result.missing = str(error)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    row.finish()
     result.left = host.left_behind(before)
     result.seconds = time.monotonic() - start
     return result

@@ -7,24 +7,33 @@ from typing import Annotated
 
 import typer
 
-from mx_agents.cli.options import Sandbox, Split
+from mx_agents.cli.options import Json, Sandbox, Split, complete_tasks, example
 
 app = typer.Typer(help="Look at the task sets, check them, make new ones.", no_args_is_help=True)
 make_app = typer.Typer(help="Make tasks of real libraries.", no_args_is_help=True)
 app.add_typer(make_app, name="make")
 
+TaskSet = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASKSET",
+        help="A task set, such as software:repair.",
+        autocompletion=complete_tasks,
+    ),
+]
 
-@app.command("list")
-def tasks_list() -> None:
+
+@app.command("list", epilog=example("mx tasks list"))
+def tasks_list(as_json: Json = False) -> None:
     """List the task sets with the sizes of their splits."""
     from mx_agents.cli.tasks import list_sets
 
-    list_sets()
+    list_sets(as_json=as_json)
 
 
-@app.command("show")
+@app.command("show", epilog=example("mx tasks show software:repair lru-cache"))
 def tasks_show(
-    task_set: Annotated[str, typer.Argument(metavar="TASKSET", help="A task set, such as software:repair.")],
+    task_set: TaskSet,
     task: Annotated[
         str | None, typer.Argument(metavar="[TASK]", help="A task's id; without it, the first.")
     ] = None,
@@ -36,9 +45,9 @@ def tasks_show(
     show(task_set, task, split)
 
 
-@app.command("validate")
+@app.command("validate", epilog=example("mx tasks validate software:micro --count 2"))
 def tasks_validate(
-    task_set: Annotated[str, typer.Argument(metavar="TASKSET", help="A task set.")],
+    task_set: TaskSet,
     count: Annotated[int, typer.Option(min=1, help="Tasks of each split.")] = 5,
     sandbox: Sandbox = "auto",
 ) -> None:
@@ -51,7 +60,7 @@ def tasks_validate(
 OUT_HELP = "The folder that the tasks go to; without it, one where task-set names find them."
 
 
-@make_app.command("release-pair")
+@make_app.command("release-pair", epilog=example("mx tasks make release-pair parse 1.20.1 1.20.2"))
 def make_release_pair(
     name: Annotated[str, typer.Argument(help="A package of the index, such as parse.")],
     old: Annotated[str, typer.Argument(help="The release with the bug; or an archive's path.")],
@@ -66,7 +75,7 @@ def make_release_pair(
     raise typer.Exit(release_pair(name, old, new, out, split, sandbox))
 
 
-@make_app.command("mutation")
+@make_app.command("mutation", epilog=example("mx tasks make mutation toolz --count 5"))
 def make_mutation(
     library: Annotated[
         list[str], typer.Argument(help="Libraries: toolz, toolz==1.0.0, or an archive's path.")
@@ -83,7 +92,7 @@ def make_mutation(
     raise typer.Exit(mutation(library, count, seed, out, split, sandbox))
 
 
-@app.command("import")
+@app.command("import", epilog=example("mx tasks import humaneval HumanEval.jsonl --out humaneval"))
 def tasks_import(
     kind: Annotated[str, typer.Argument(help="harbor, swe-bench, inspect, humaneval, mbpp or quixbugs.")],
     source: Annotated[
@@ -123,9 +132,9 @@ def tasks_import(
     )
 
 
-@app.command("export")
+@app.command("export", epilog=example("mx tasks export software:repair --out repair --split train"))
 def tasks_export(
-    task_set: Annotated[str, typer.Argument(metavar="TASKSET", help="A task set, such as software:repair.")],
+    task_set: TaskSet,
     out: Annotated[Path, typer.Option(help="The folder that the directories go to.")],
     split: Split = "test",
     count: Annotated[int, typer.Option(min=1, help="Tasks of the split.")] = 20,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
+import sys
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.markdown import Markdown
@@ -13,6 +16,7 @@ from rich.text import Text
 
 from mx_agents.cli.console import console
 from mx_agents.errors import UsageError
+from mx_agents.progress import waiting
 from mx_agents.terminal import shortened, visible
 from mx_sandboxes import Sandboxes
 from mx_tasks import SPLITS, Task, TaskSet, TaskSetError, check_split, load_task_set, task_set_names
@@ -20,34 +24,43 @@ from mx_tasks import SPLITS, Task, TaskSet, TaskSetError, check_split, load_task
 LONGEST_FILE = 4_000
 
 
-def list_sets() -> None:
+def list_sets(*, as_json: bool = False) -> None:
     """Print the task sets with the sizes of their splits."""
+    screen = console()
+    with waiting(screen, "looking at the task sets"):
+        rows = [_about_set(name) for name in task_set_names()]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
     table = Table("Task set", *SPLITS, "About", title="Task sets", title_justify="left")
-    for name in task_set_names():
-        try:
-            task_set = load_task_set(name)
-        except TaskSetError as error:  # one that is read from the user's own copy, which is not there
-            table.add_row(
-                name, *("-" for _ in SPLITS), Text(str(error).removeprefix(f"{name} is "), style="dim")
-            )
-            continue
-        sizes = [task_set.size(split) for split in SPLITS]
-        about = (
-            getattr(task_set, "about_set", "")
-            or (inspect.getdoc(inspect.getmodule(type(task_set))) or "").partition("\n")[0]
-        )
+    for row in rows:
+        sizes = row["sizes"] or dict.fromkeys(SPLITS, "-")
+        cells = ["unlimited" if sizes[split] is None else str(sizes[split]) for split in SPLITS]
         table.add_row(
-            name,
-            *("unlimited" if size is None else str(size) for size in sizes),
-            Text(about.replace("``", "")),
+            row["name"], *cells, Text(row["about"] or row["missing"], style="dim" if row["missing"] else "")
         )
-    console().print(table)
+    screen.print(table)
+
+
+def _about_set(name: str) -> dict[str, Any]:
+    """A set's name, what it asks for, and the sizes of its splits (None: no end); or why it is not here."""
+    try:
+        task_set = load_task_set(name)
+    except TaskSetError as error:  # one that is read from the user's own copy, which is not there
+        return {"name": name, "about": "", "sizes": None, "missing": str(error).removeprefix(f"{name} is ")}
+    about = (
+        getattr(task_set, "about_set", "")
+        or (inspect.getdoc(inspect.getmodule(type(task_set))) or "").partition("\n")[0]
+    )
+    sizes = {split: task_set.size(split) for split in SPLITS}
+    return {"name": name, "about": about.replace("``", ""), "sizes": sizes, "missing": ""}
 
 
 def show(set_name: str, task_id: str | None, split: str) -> None:
     """Print a task as agents see it."""
-    task_set = load_task_set(set_name)
     first = check_split(split)
+    with waiting(console(), f"loading {set_name}"):
+        task_set = load_task_set(set_name)
     if task_id is not None:
         task = task_set.find(task_id)
     else:
@@ -108,7 +121,7 @@ def validate(set_name: str, count: int, backend: str) -> int:
 
     task_set = load_task_set(set_name)
     screen = console()
-    with Sandboxes(backend) as sandboxes, screen.status(f"validating {set_name}"):
+    with waiting(screen, f"validating {set_name}"), Sandboxes(backend) as sandboxes:
         findings = validate_set(task_set, sandboxes, count=count)
     _show_refused(screen, task_set)
     if not findings:

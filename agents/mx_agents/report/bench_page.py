@@ -168,7 +168,7 @@ def _line(row: MethodSummary, place: int, *, priced: bool) -> list[str]:
         f'<span class="name" title="{escape(row.method, quote=True)}">{escape(row.method)}</span>',
         whisker(Whisker(row.method, place, success.mean, success.low, success.high)),
         f"<b>{_percent(success.mean)}</b> <small>{_between(success)}</small>",
-        "best" if row.behind is None else _points(row.behind),
+        "best" if row.best else "" if row.behind is None else _points(row.behind),
         "" if row.p is None else "&lt; 0.001" if row.p < LEAST_P else f"{row.p:.3f}",
         f"{row.score.mean:.3f} <small>{_between(row.score, '{:.2f}', 1)}</small>",
         f"{row.calls.mean:.1f}",

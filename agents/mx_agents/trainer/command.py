@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
 from mx_agents.errors import UsageError
+from mx_agents.progress import Row, going
 from mx_agents.report import write_report
 from mx_agents.runs import existing_run_folder, new_run_folder, read_config, write_config
+from mx_agents.terminal import console
 from mx_agents.trainer.arm import cold_start, train_arm
 from mx_agents.trainer.checkpoint import checkpoints
 from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, parse_config
@@ -28,8 +23,6 @@ from mx_agents.trainer.results import arm_folder, collect
 from mx_agents.trainer.workers import WorkerJob, run_jobs
 from mx_sandboxes import open_sandbox
 from mx_tasks import load_task_set
-
-INTERRUPTED = 130
 
 
 def train(
@@ -45,7 +38,6 @@ def train(
     workers: int | None = None,
 ) -> int:
     """Train, test, compare, report; the exit code. Raises UsageError for what cannot be done as asked."""
-    console = Console()
     if resume:
         if run is None or preset is not None or config is not None or overrides:
             raise UsageError(
@@ -57,12 +49,10 @@ def train(
             load_config(preset, config, overrides), preset or "run", seeds, run, sandbox, ablate=ablate
         )
     try:
-        _run(plan, console, workers)
-    except KeyboardInterrupt:
-        console.print(
-            f"\nInterrupted; nothing finished is lost. Go on with: mx train --run {plan.run} --resume"
-        )
-        return INTERRUPTED
+        _run(plan, console(), workers)
+    except KeyboardInterrupt as stop:
+        stop.add_note(shlex.join(["mx", "train", "--run", str(plan.run), "--resume"]))
+        raise
     return 0
 
 
@@ -132,36 +122,26 @@ def _planned(folder: Path) -> _Plan:
         raise UsageError(f"{str(folder)!r} is not a training run: its config.yaml has no {error}") from None
 
 
-def _run(plan: _Plan, console: Console, workers: int | None) -> None:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+def _run(plan: _Plan, screen: Console, workers: int | None) -> None:
     jobs = plan.jobs()
-    with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        bars: dict[str, TaskID] = {}
-        for job in jobs:
-            bars[job.name] = progress.add_task(str(job.name), total=1.0, figures="", start=False)
+    with going(screen) as told:
+        rows: dict[str, Row] = {job.name: told.row(job.name, 1.0, waits=True) for job in jobs}
 
         def heard(name: str, event: dict[str, Any]) -> None:
-            bar = bars[name]
-            progress.start_task(bar)
-            progress.update(bar, completed=event["done"], figures=_figures(event))
+            if event["stage"] == "over":
+                rows[name].finish()
+            else:
+                rows[name].set(event["done"], _figures(event))
 
         run_jobs(jobs, heard, workers)
     results = collect(plan.run, plan.arms, plan.seeds)
-    console.print(results_table(results))
+    screen.print(results_table(results))
     for difference in results["differences"]:
-        console.print(
+        screen.print(
             f"{difference['a']} leads {difference['b']} by [bold]{100 * difference['mean']:.1f} points[/bold] of success "
             f"({100 * difference['low']:.1f} to {100 * difference['high']:.1f})"
         )
-    console.print(f"Report: {write_report(plan.run)}")
+    screen.print(Text(f"Report: {write_report(plan.run)}"), soft_wrap=True)
 
 
 def results_table(results: dict[str, Any]) -> Table:

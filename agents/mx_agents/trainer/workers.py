@@ -14,6 +14,9 @@ from typing import Any
 
 from mx_agents.errors import UsageError
 
+ENDING_S = 60.0
+"""How long a worker may take to close its sandboxes."""
+
 Event = dict[str, Any]
 Report = Callable[[Event], None]
 
@@ -48,7 +51,7 @@ def run_jobs(
 ) -> None:
     """Run all jobs, at most ``at_once`` (default: one more than processors, for a job often waits for its sandbox) at a time.
 
-    ``heard`` gets the name of a job and what it reports.
+    ``heard`` gets the name of a job and what it reports, and at its end ``{"stage": "over", "done": 1.0}``.
 
     Raises UsageError or WorkerError when a job fails and KeyboardInterrupt on Ctrl-C; the other jobs are ended first.
     """
@@ -62,7 +65,7 @@ def run_jobs(
                 waiting.remove(job)
                 events = context.Queue()
                 process = context.Process(target=_work, args=(job, events), name=job.name)
-                process.start()
+                _start(process)
                 running[job.name] = _Running(process, events)
             for name, worker in list(running.items()):
                 _listen(name, worker, heard)
@@ -71,13 +74,25 @@ def run_jobs(
                     _check(name, worker)
                     worker.events.close()
                     done.add(name)
+                    heard(name, {"stage": "over", "done": 1.0})
                     del running[name]
     finally:
         for worker in running.values():
             worker.process.terminate()
         for worker in running.values():
+            worker.process.join(ENDING_S)
+            worker.process.kill()  # one that does not end when it is told to; its sandboxes end with it
             worker.process.join()
             worker.events.close()
+
+
+def _start(process: Any) -> None:
+    """Start a worker that Ctrl-C does not reach: a terminal sends it to all, and the parent ends its workers itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(name: str, worker: _Running, heard: Callable[[str, Event], None]) -> None:
@@ -105,12 +120,12 @@ def _work(job: WorkerJob, events: Any) -> None:
     """The worker's whole life."""
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-    from transformers.utils import logging
-
-    torch.set_num_threads(1)
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the run has its own
     try:
+        import torch
+        from transformers.utils import logging
+
+        torch.set_num_threads(1)
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the run has its own
         job.work(*job.arguments, events.put)
     except KeyboardInterrupt:
         events.cancel_join_thread()

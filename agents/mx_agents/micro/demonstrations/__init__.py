@@ -46,6 +46,11 @@ def demonstrator_of(task_set: str) -> Demonstrator:
     return DEMONSTRATORS[task_set]
 
 
+def knows(prompt: str) -> bool:
+    """Whether the policy ``scripted`` has anything to say to a task of this prompt; to all others it answers with nothing."""
+    return _reader(prompt) is not None
+
+
 @dataclass(slots=True)
 class ScriptedExecutor:
     """The executor's demonstrators as a policy."""

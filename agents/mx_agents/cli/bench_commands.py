@@ -1,0 +1,217 @@
+"""``mx bench`` and ``mx serve``, and what is done with their runs: what each takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mx_agents.cli.options import (
+    EXECUTOR_HELP,
+    Approve,
+    Executor,
+    Json,
+    Sandbox,
+    Split,
+    TaskSets,
+    complete_methods,
+    complete_policy,
+    example,
+)
+
+app = typer.Typer()
+
+METHODS = "single,vote,reflect,debate,split"
+
+Episodes = Annotated[int, typer.Option(help="Number of tasks of each set.")]
+Budget = Annotated[int | None, typer.Option(help="Executor calls per episode; without it, each task's own.")]
+Tokens = Annotated[int | None, typer.Option(help="Tokens per episode; without it, no limit.")]
+Run = Annotated[Path | None, typer.Option(help="The run's folder; without it, a new one in runs/.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")]
+InFlight = Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")]
+
+
+class ExportForm(StrEnum):
+    """What ``mx export`` writes."""
+
+    ATIF = "atif"
+    TRAJ = "traj"
+    PREDS = "preds"
+
+
+@app.command(
+    epilog=example(
+        "mx bench --methods single,vote,split --tasks software:micro --episodes 20 --run runs/first"
+    )
+)
+def bench(
+    context: typer.Context,
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Methods, separated by commas; your own: FILE.py:NAME.", autocompletion=complete_methods
+        ),
+    ] = METHODS,
+    tasks: TaskSets = "software:micro",
+    split: Split = "test",
+    episodes: Episodes = 50,
+    seeds: Annotated[int, typer.Option(help="How often each method plays each task.")] = 1,
+    executor: Annotated[
+        str, typer.Option(help=f"Separated by commas. {EXECUTOR_HELP}", autocompletion=complete_policy)
+    ] = "scripted",
+    budget: Budget = None,
+    tokens: Tokens = None,
+    search_calls: Annotated[
+        int, typer.Option(help="Executor calls that a searching method may use on the validation split.")
+    ] = 200,
+    prices: Annotated[
+        Path | None, typer.Option(help="YAML: EXECUTOR: [IN, OUT], money per million tokens.")
+    ] = None,
+    approve: Approve = None,
+    sandbox: Sandbox = "auto",
+    run: Run = None,
+    resume: Resume = False,
+    in_flight: InFlight = 8,
+    as_json: Json = False,
+) -> None:
+    """Compare methods on the same tasks, executor, budget and seeds; print means with 95 % intervals."""
+    from mx_agents.bench.config import read_prices, words_of
+    from mx_agents.cli.bench import run as run_bench
+
+    given = _given(context)
+    options = {
+        "methods": words_of(methods),
+        "tasks": tasks,
+        "split": split,
+        "episodes": episodes,
+        "seeds": seeds,
+        "executor": executor,
+        "budget": budget,
+        "tokens": tokens,
+        "search_calls": search_calls,
+        "prices": read_prices(prices) if prices else {},
+        "approve": approve,
+        "sandbox": sandbox,
+    }
+    raise typer.Exit(
+        run_bench(
+            options,
+            given,
+            run,
+            resume=resume,
+            in_flight=in_flight,
+            extras=_extras(context, given),
+            as_json=as_json,
+        )
+    )
+
+
+@app.command(epilog=example("mx serve --tasks software:repair --executor human --port 8700"))
+def serve(
+    context: typer.Context,
+    tasks: TaskSets = "software:micro",
+    split: Split = "test",
+    episodes: Episodes = 1,
+    seeds: Annotated[int, typer.Option(help="How often each task is played.")] = 1,
+    executor: Executor = "scripted",
+    budget: Budget = None,
+    tokens: Tokens = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
+    key: Annotated[
+        str | None, typer.Option(help="The key that plays one episode after another; random without it.")
+    ] = None,
+    approve: Approve = None,
+    idle: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Seconds of silence after which a program's last completion is its submission; 0: it submits itself.",
+        ),
+    ] = 0.0,
+    sandbox: Sandbox = "auto",
+    run: Run = None,
+    resume: Resume = False,
+    in_flight: InFlight = 8,
+) -> None:
+    """Serve episodes to any program that speaks OpenAI's API: each of its completions is an executor's step."""
+    from mx_agents.cli.serve import Serving
+    from mx_agents.cli.serve import serve as serve_bench
+
+    options = {
+        "methods": ("external",),
+        "tasks": tasks,
+        "split": split,
+        "episodes": episodes,
+        "seeds": seeds,
+        "executor": executor,
+        "budget": budget,
+        "tokens": tokens,
+        "approve": approve,
+        "sandbox": sandbox,
+    }
+    given = _given(context)
+    at = Serving(host, port, key, idle or None)
+    extras = _extras(context, given)
+    raise typer.Exit(
+        serve_bench(options, given, run, resume=resume, in_flight=in_flight, at=at, extras=extras)
+    )
+
+
+@app.command(epilog=example("mx compare runs/first runs/second"))
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a benchmark run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another one.")],
+    as_json: Json = False,
+) -> None:
+    """Say where two benchmark runs differ: configuration, versions, success by method, and tasks that went another way."""
+    from mx_agents.cli.compare import run as run_compare
+
+    raise typer.Exit(run_compare(first, second, as_json=as_json))
+
+
+@app.command(epilog=example("mx replay runs/first/episodes.jsonl:3"))
+def replay(
+    episode: Annotated[
+        str, typer.Argument(metavar="EPISODE", help="RUN/episodes.jsonl, with :N for its Nth line (1).")
+    ],
+    sandbox: Sandbox = "auto",
+) -> None:
+    """Run a recorded episode again, with the recorded answers, and say where it differs; exit code 1 when it does."""
+    from mx_agents.cli.replay import run as run_replay
+
+    raise typer.Exit(run_replay(episode, sandbox))
+
+
+@app.command(epilog=example("mx export runs/first --format preds"))
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a benchmark run.")],
+    form: Annotated[
+        ExportForm, typer.Option("--format", help="ATIF v1.8 trajectories, .traj.json, or preds.jsonl.")
+    ] = ExportForm.ATIF,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to write into; without it, in the run.")
+    ] = None,
+) -> None:
+    """Write a run's episodes in the formats of Harbor, mini-swe-agent and SWE-bench."""
+    from mx_agents.cli.export import run as run_export
+
+    raise typer.Exit(run_export(run, form.value, output))
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The options that the user gave, defaults left out."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {
+        name
+        for name, source in sources.items()
+        if source is not None and not source.name.startswith("DEFAULT")
+    }
+
+
+def _extras(context: typer.Context, given: set[str]) -> list[str]:
+    """Options that the user gave and that a run's folder does not hold, as words of a command line."""
+    names = [name for name in ("host", "port", "key", "idle", "in_flight") if name in given]
+    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(context.params[name]))]

@@ -1,0 +1,172 @@
+"""How a command ends: mistakes of the user in one line, signals at any moment, and the command that goes on.
+
+Only the standard library is imported before the signals are listened to, so that Ctrl-C finds somebody home from the start.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+USAGE = 2
+PIPE_CLOSED = 141
+AGAIN_S = 2.0
+"""How long after a signal it is raised again where somebody swallowed it, as a bare ``except`` of a library may."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal asked the program to end; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def goes_on_with(command: Sequence[str]) -> Iterator[None]:
+    """What is broken off within it goes on with this command; the innermost that is named counts."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        name_way_on(stop, command)
+        raise
+
+
+def name_way_on(stop: BaseException, command: Sequence[str]) -> None:
+    """Note the command that goes on, for :func:`main` to print."""
+    if not getattr(stop, "__notes__", None):
+        stop.add_note(shlex.join(command))
+
+
+class Listener:
+    """Turns signals of this process into one StoppedError in the main thread; while that is being cleaned up after, others wait."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._timer: threading.Timer | None = None
+
+    def start(self) -> None:
+        """Listen. Without effect outside the main thread, where nobody can; a signal that is ignored stays so."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._arrived)
+
+    def stop(self, *, restore: bool) -> None:
+        """Listen no more. Without ``restore`` the process is about to end, and signals are ignored."""
+        for number, before in self._before.items():
+            signal.signal(number, before if restore else signal.SIG_IGN)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arrived(self, number: int, _: FrameType | None) -> None:
+        self._timer = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
+        self._timer.daemon = True
+        self._timer.start()
+        if not _being_cleaned_up():
+            raise StoppedError(number)
+
+
+def _being_cleaned_up() -> bool:
+    """Whether the code that a signal met is already on its way out because of one."""
+    error: BaseException | None = sys.exception()
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line ``mx`` and leave with its exit code.
+
+    Mistakes of the user end with one line on stderr and exit code 2, SIGINT and SIGTERM with 130 and 143 and the command that goes
+    on.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    listener = Listener()
+    listener.start()
+    try:
+        code = _ended(words)
+    finally:
+        listener.stop(restore=argv is not None)
+    sys.exit(code)
+
+
+def _ended(words: Sequence[str]) -> int:
+    try:
+        return _run(words)
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, StoppedError) else signal.SIGINT
+        way_on = (getattr(stop, "__notes__", None) or [shlex.join(["mx", *words])])[0]
+        _say(
+            f"broken off by {signal.Signals(number).name}; nothing that was finished is lost. Go on with:\n  {way_on}"
+        )
+        return 128 + number
+    except BrokenPipeError:  # as in mx tasks list | head -3
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def _run(words: Sequence[str]) -> int:
+    import typer
+
+    from mx_agents.cli.app import app
+
+    if "_MX_COMPLETE" in os.environ:  # a shell asks what a word may become
+        app(prog_name="mx")
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]  # of the click that this typer brings along
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("mx", list(words)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except typer.Abort:
+        return 1
+    except usage_error as error:
+        return _usage(error)
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        _say(str(error).strip())
+        return USAGE
+    return 0
+
+
+def _usage(error: Any) -> int:
+    """A slip of the pen: what is wrong, in one line, with the help that tells what is right."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(error.ctx.get_help().rstrip() + "\n")
+        return USAGE
+    path = error.ctx.command_path if error.ctx is not None else "mx"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    sys.stderr.write(f"mx: {said}; see {path} --help\n")
+    return USAGE
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the message is all that a user needs: what was asked for does not exist or does not work here."""
+    from mx_tasks.trading.market.errors import TradingError
+
+    from mx_agents.errors import PolicyError, UsageError
+    from mx_sandboxes import SandboxUnavailableError
+    from mx_tasks import TaskNotFoundError, TaskSetError
+
+    return isinstance(
+        error,
+        UsageError | PolicyError | TaskSetError | TaskNotFoundError | TradingError | SandboxUnavailableError,
+    )
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"mx: {line}\n")

@@ -1,0 +1,21 @@
+"""``mx export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from mx_agents.cli.console import console
+from mx_agents.exports import export
+from mx_agents.progress import waiting
+
+
+def run(folder: Path, form: str, output: Path | None) -> int:
+    """Write a run's episodes in another's format and say where; the exit code."""
+    screen = console()
+    target = output or folder / form
+    with waiting(screen, f"writing the episodes of {folder} as {form}"):
+        count = export(folder, form, target)
+    screen.print(Text(f"{count} episodes in {target}"), soft_wrap=True)
+    return 0

@@ -123,7 +123,7 @@ def test_a_policy_that_gives_up_leaves_a_run_to_go_on_with(tmp_path: Path, backe
     words += ["--run", "a[/b]", "--sandbox", backend, "--in-flight", "1"]  # rich would trip over such a name
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr == "mx: no more\n"
+    assert done.stderr.splitlines()[-1] == "mx: no more"
     assert "mx bench --run 'a[/b]' --resume" in done.stdout
     assert len(rows(tmp_path / "a[" / "b]")) == 3
 
@@ -264,9 +264,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path, backend
     while time.monotonic() < deadline and not (done.exists() and done.read_text().count("\n") >= 4):
         time.sleep(0.05)
     os.kill(program.pid, signal.SIGINT)
-    out, err = program.communicate(timeout=60)
+    _, err = program.communicate(timeout=60)
     assert program.returncode == 130, err
-    assert "mx bench --run run --resume" in out
+    assert err.splitlines()[-1] == "  mx bench --run run --resume --in-flight 2"
     assert "Traceback" not in err
     assert len(rows(tmp_path / "run")) >= 4
     assert (tmp_path / "run" / "report.html").is_file()

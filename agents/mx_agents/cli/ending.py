@@ -156,11 +156,10 @@ def _usage(error: Any) -> int:
 
 def _is_users(error: Exception) -> bool:
     """Whether the message is all that a user needs: what was asked for does not exist or does not work here."""
-    from mx_tasks.trading.market.errors import TradingError
-
     from mx_agents.errors import PolicyError, UsageError
     from mx_sandboxes import SandboxUnavailableError
     from mx_tasks import TaskNotFoundError, TaskSetError
+    from mx_tasks.trading.market.errors import TradingError
 
     return isinstance(
         error,

@@ -15,12 +15,17 @@ from rich.text import Text
 
 from mx_agents.approval import load_approver
 from mx_agents.cli.console import console, open_backend
+from mx_agents.cli.options import SCRIPTED
 from mx_agents.cli.tasks import task_panel
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
+from mx_agents.micro.demonstrations import knows
 from mx_agents.policies import load_policy
+from mx_agents.policies.human import HumanQuitError
+from mx_agents.policies.reachable import check_endpoints
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod
+from mx_agents.progress import waiting
 from mx_agents.terminal import shortened, visible
 from mx_envs import EpisodeRecord, Message, Observation
 from mx_tasks import Task, TaskSet, check_split, load_task_set
@@ -45,12 +50,16 @@ def run(
     """Play one episode and show it; the exit code."""
     from mx_envs import domain_of
 
-    task_set, checked = load_task_set(set_name), check_split(split)
+    check_endpoints((designer, executor))
+    screen, checked = console(), check_split(split)
+    with waiting(screen, f"loading {set_name}"):
+        task_set = load_task_set(set_name)
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
     executing = load_policy(executor, role="executor", seed=seed, about=(task_set, task))
     designing = _designer(designer, task, seed)
     approver = load_approver(approve) if approve else None
-    screen = console()
+    if executor == "scripted" and not knows(task.prompt):
+        screen.print(Text(f"{SCRIPTED}: name another --executor", style="yellow"))
     with open_backend(backend, slots=3, image=task.image) as sandbox:
         env = domain_of(task_set).raw_env(
             tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True, approver=approver
@@ -60,7 +69,7 @@ def run(
             _Show(
                 screen, task, human_designer=designer == "human", human_executor=executor == "human"
             ).episode(env, designing, executing)
-        except KeyboardInterrupt:
+        except HumanQuitError:
             screen.print("\n[dim]left; nothing was graded[/]")
             return LEFT
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from mx_agents.cli.presets import BARE, preset_abouts
 from mx_agents.errors import UsageError
 
 
@@ -38,6 +39,7 @@ def run(
         if (error.name or "").startswith("mx_agents"):
             raise
         raise UsageError(f"training needs {error.name}; fix: pip install 'mx-envs[train]'") from None
+    about = "" if config is not None or resume else _about(preset or BARE, many=seeds > 1 or ablate)
     code: int = train(
         preset=preset,
         config=config,
@@ -48,5 +50,13 @@ def run(
         resume=resume,
         sandbox=sandbox,
         workers=workers,
+        about=about,
     )
     return code
+
+
+def _about(preset: str, *, many: bool) -> str:
+    """What a preset is and how long it takes, for the first line of its run."""
+    more = ", for each arm and seed" if many else ""
+    about = preset_abouts().get(preset, "").removesuffix(".")  # an unknown one is told by the trainer
+    return f"Preset {preset}: {about}{more}. (mx train --help lists the others)"

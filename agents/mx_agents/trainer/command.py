@@ -36,8 +36,11 @@ def train(
     resume: bool,
     sandbox: str,
     workers: int | None = None,
+    about: str = "",
 ) -> int:
-    """Train, test, compare, report; the exit code. Raises UsageError for what cannot be done as asked."""
+    """Train, test, compare, report; the exit code. ``about`` is said once the run has begun.
+
+    Raises UsageError for what cannot be done as asked."""
     if resume:
         if run is None or preset is not None or config is not None or overrides:
             raise UsageError(
@@ -48,8 +51,12 @@ def train(
         plan = _plan(
             load_config(preset, config, overrides), preset or "run", seeds, run, sandbox, ablate=ablate
         )
+    screen = console()
     try:
-        _run(plan, console(), workers)
+        if about:
+            screen.print(Text(about), soft_wrap=True)
+        screen.print(Text(f"The run is in {plan.run}"), soft_wrap=True)
+        _run(plan, screen, workers)
     except KeyboardInterrupt as stop:
         stop.add_note(shlex.join(["mx", "train", "--run", str(plan.run), "--resume"]))
         raise

@@ -23,7 +23,7 @@ class OneTask(RepairTasks):
 
     def __init__(self, task: Task) -> None:
         super().__init__()
-        self._packages = {task.id: self._packages[task.id]}
+        self._entries = {task.id: self._entries[task.id]}
 
 
 @EACH

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS, check_split
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.examples import check, listing, public_files
 from mx_tasks.hardware.generate.families import families
 from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
@@ -20,8 +19,8 @@ from mx_tasks.hardware.grading.judge import ELABORATES, Verdict, driver_version,
 from mx_tasks.hardware.grading.picture import grade_of
 from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit, trivial_share
-from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import TOOLS
+from mx_tasks.sets import DrawnTasks, check_place
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1
@@ -43,7 +42,7 @@ class Drawn:
     broken_share: float = 0.0
 
 
-class GeneratedTasks:
+class GeneratedTasks(DrawnTasks):
     """Designs of one kind to be written, or for ``repair`` of all kinds to be mended.
 
     ``seed`` chooses the tasks, ``wording`` (one of ``table``, ``prose``, ``data sheet``, ``terse``) fixes how they are described.
@@ -69,19 +68,18 @@ class GeneratedTasks:
         return ABOUT[self.kind]
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, the grader's programs, and a sample of tasks with hidden vectors."""
+    def prefix(self) -> str:
+        """The kind."""
+        return self.kind
+
+    def marks(self) -> object:
+        """The generator's version and arguments, the grader's programs, and a sample of tasks with hidden vectors."""
         sample = [
             (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
         ]
-        text = repr((VERSION, self.kind, self.seed, self.wording, driver_version(), sample))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.kind, self.seed, self.wording, driver_version(), sample)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
         drawn = self.drawn(split, index)
         spec = drawn.spec
@@ -98,7 +96,7 @@ class GeneratedTasks:
             ]
         prompt = "\n".join([*lines, "", ANSWER_FORM, ""])
         return Task(
-            id=id_of(self.kind, self.seed, split, index),
+            id=self.id_of(split, index),
             domain="hardware",
             prompt=prompt,
             parts=(Part("design", prompt, check(spec, drawn.seed, EXAMPLES)),),
@@ -112,31 +110,23 @@ class GeneratedTasks:
             licence="Apache-2.0",
         )
 
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self.task(*place_of(self.kind, self.seed, task_id))
-
     def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
         """The design."""
         return (DESIGN_FILE,)
 
     def gold(self, task: Task) -> Submission:
         """The first golden design, as a model would hand it in."""
-        return Submission(
-            f"```verilog\n{table_design(self.drawn(*place_of(self.kind, self.seed, task.id)).spec)}```\n"
-        )
+        return Submission(f"```verilog\n{table_design(self.drawn(*self.place(task.id)).spec)}```\n")
 
     def second_gold(self, task: Task) -> Submission:
         """The golden design of another structure."""
-        return Submission(
-            f"```verilog\n{second_design(self.drawn(*place_of(self.kind, self.seed, task.id)).spec)}```\n"
-        )
+        return Submission(f"```verilog\n{second_design(self.drawn(*self.place(task.id)).spec)}```\n")
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that attack the grader; each must score 0."""
         from mx_tasks.hardware.cheats.designs import refused_attacks
 
-        spec = self.drawn(*place_of(self.kind, self.seed, task.id)).spec
+        spec = self.drawn(*self.place(task.id)).spec
         return {
             name: Submission(f"```verilog\n{text}```\n")
             for name, text in refused_attacks(spec.ports, spec.top).items()
@@ -145,12 +135,12 @@ class GeneratedTasks:
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Tests, then proof against the golden design. Raises SandboxError."""
         verdict = self.verdict(task, submission, sandbox)
-        drawn = self.drawn(*place_of(self.kind, self.seed, task.id))
+        drawn = self.drawn(*self.place(task.id))
         return grade_of(task, drawn.circuit, verdict)
 
     def verdict(self, task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
         """The grade with all that is known about it."""
-        drawn = self.drawn(*place_of(self.kind, self.seed, task.id))
+        drawn = self.drawn(*self.place(task.id))
         text = submitted(submission, drawn.spec.top, task.files)
         if drawn.broken and verilog_in(text, drawn.spec.top).split() == drawn.broken.split():
             return Verdict(0.0, passed=False, log="the file as it was given")
@@ -162,12 +152,6 @@ class GeneratedTasks:
                 log=f"no better than the file as given; {verdict.log}",
             )
         return verdict
-
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The score of each answer; the task's only part is the whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
 
     def drawn(self, split: Split, index: int) -> Drawn:
         """What stays with the grader. Raises IndexError for a negative place."""

@@ -9,14 +9,13 @@ answer is elaborated and simulated as every hardware task is.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS, check_split
+from mx_tasks.errors import SPLITS
 from mx_tasks.formula import (
     NAMES,
     OPERATORS,
@@ -31,8 +30,9 @@ from mx_tasks.formula import (
 from mx_tasks.hardware.grading.judge import grade_answer
 from mx_tasks.hardware.rtl.answers import verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
+from mx_tasks.sets import DrawnTasks
 from mx_tasks.software.sets.micro import SPLIT_BUCKETS
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1
 WIDTH = 4
@@ -45,7 +45,7 @@ _SYMBOLS = re.compile(r"\s*(?:([abcd])(?!\w)|([-*+&^|()]))")
 _PLAIN = re.compile(r"[\s\w()*+&^|~?:{},'<>=!-]*")
 
 
-class MicroHardware:
+class MicroHardware(DrawnTasks):
     """The task set ``hardware:micro``; ``seed`` chooses the tasks, ``parts`` and ``operators`` bound (inclusive) their size."""
 
     def __init__(
@@ -61,29 +61,25 @@ class MicroHardware:
         return "hardware:micro"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, and of a sample of its tasks and hidden vectors."""
+    def prefix(self) -> str:
+        """``micro``."""
+        return "micro"
+
+    def marks(self) -> object:
+        """The generator's version and arguments, and of a sample of its tasks and hidden vectors."""
         sample = [part for split in SPLITS for index in range(3) for part in self.task(split, index).parts]
         hidden = [(part.prompt, part.check, _vectors(_formula_of(part), "hidden", 3)) for part in sample]
-        text = repr((VERSION, self.seed, self.parts, self.operators, hidden))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, self.parts, self.operators, hidden)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        check_split(split)
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         rng = random.Random(
             f"mx-micro-hdl/{VERSION}/{self.seed}/{self.parts}/{self.operators}/{split}/{index}"
         )
         formulas = [self._formula(rng, split) for _ in range(rng.randint(*self.parts))]
         parts = tuple(_part(number, formula) for number, formula in enumerate(formulas, 1))
         return Task(
-            id=f"micro-{self.seed}-{split}-{index}",
+            id=self.id_of(split, index),
             domain="hardware",
             prompt="\n".join([INSTRUCTION, *(part.prompt for part in parts)]),
             parts=parts,
@@ -94,21 +90,6 @@ class MicroHardware:
             source="mx-envs generator",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        match task_id.split("-"):
-            case ["micro", seed, "train" | "validation" | "test" as split, index] if (
-                seed == str(self.seed) and index.isdecimal() and index.isascii()
-            ):
-                return self.task(split, int(index))
-        raise TaskNotFoundError(
-            f"no task {task_id!r} in hardware:micro with seed {self.seed}; ids look like 'micro-{self.seed}-train-0'"
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the answer is all that a micro task hands in
-        """No files: the answer text is the submission."""
-        return ()
 
     def gold(self, task: Task) -> Submission:
         """A right submission, for validation."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import random
 from collections.abc import Sequence
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS, check_split
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.assembly import Assembly, assembled
 from mx_tasks.hardware.generate.examples import listing, public_files
 from mx_tasks.hardware.generate.wording import WORDINGS, instruction
 from mx_tasks.hardware.grading.judge import ELABORATES, Verdict, driver_version, grade_answer
 from mx_tasks.hardware.rtl.files import FILES_FORM, design_files
-from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import FILE_TOOLS
 from mx_tasks.hardware.sets.optimise import improved
+from mx_tasks.sets import DrawnTasks, check_place
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1
@@ -33,7 +32,7 @@ Area is the number of AND nodes after synthesis plus 4 for each register bit; th
 for all inputs and all time from the first clock edge in reset on are proven before anything is measured."""
 
 
-class MultiFileTasks:
+class MultiFileTasks(DrawnTasks):
     """Designs of two or three modules and a top, a file each.
 
     ``seed`` chooses them, ``wording`` fixes how modules are described.
@@ -52,19 +51,18 @@ class MultiFileTasks:
         return f"hardware:{KIND}"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, the grader's programs, and a sample of tasks."""
+    def prefix(self) -> str:
+        """The kind."""
+        return KIND
+
+    def marks(self) -> object:
+        """The generator's version and arguments, the grader's programs, and a sample of tasks."""
         sample = [
             (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
         ]
-        text = repr((VERSION, self.seed, self.wording, driver_version(), sample))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, self.wording, driver_version(), sample)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
         drawn = self.drawn(split, index)
         seed = self._seed(split, index)
@@ -78,7 +76,7 @@ class MultiFileTasks:
             files["goal.json"] = json.dumps(dataclasses.asdict(drawn.goal)).encode()
         prompt = self._prompt(drawn, seed)
         return Task(
-            id=id_of(KIND, self.seed, split, index),
+            id=self.id_of(split, index),
             domain="hardware",
             prompt=prompt,
             parts=(Part("design", prompt),),
@@ -91,10 +89,6 @@ class MultiFileTasks:
             source=f"mx-envs generator, families {', '.join(spec.family for spec in drawn.modules.values())}",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self.task(*place_of(KIND, self.seed, task_id))
 
     def outputs(self, task: Task) -> Sequence[str]:
         """The design's files."""
@@ -127,19 +121,13 @@ class MultiFileTasks:
             return Verdict(min(verdict.score, ELABORATES), passed=False, log=log)
         return verdict
 
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The score of each answer; the task's only part is the whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
-
     def drawn(self, split: Split, index: int) -> Assembly:
         """What stays with the grader. Raises IndexError for a negative place."""
         check_place(split, index)
         return self._drawn(split, index)
 
     def _of(self, task: Task) -> Assembly:
-        return self.drawn(*place_of(KIND, self.seed, task.id))
+        return self.drawn(*self.place(task.id))
 
     def _seed(self, split: Split, index: int) -> str:
         return f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

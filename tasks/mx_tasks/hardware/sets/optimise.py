@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS, check_split
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.examples import check, public_files
 from mx_tasks.hardware.generate.spec import second_design, table_design
 from mx_tasks.hardware.generate.vectors import circuit
@@ -30,8 +29,8 @@ from mx_tasks.hardware.grading.judge import (
 from mx_tasks.hardware.grading.picture import grade_of
 from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
-from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import TOOLS
+from mx_tasks.sets import DrawnTasks, check_place
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1
@@ -53,7 +52,7 @@ class Drawn:
     seed: str
 
 
-class OptimiseTasks:
+class OptimiseTasks(DrawnTasks):
     """Designs that work and waste, to be improved; ``seed`` chooses them. The same arguments give the same tasks everywhere."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -66,19 +65,18 @@ class OptimiseTasks:
         return f"hardware:{KIND}"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and seed, the grader's programs, and a sample of tasks."""
+    def prefix(self) -> str:
+        """The kind."""
+        return KIND
+
+    def marks(self) -> object:
+        """The generator's version and seed, the grader's programs, and a sample of tasks."""
         sample = [
             (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
         ]
-        text = repr((VERSION, self.seed, driver_version(), sample))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, driver_version(), sample)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
         drawn = self.drawn(split, index)
         spec, goal = drawn.wasteful.spec, drawn.wasteful.goal
@@ -88,7 +86,7 @@ class OptimiseTasks:
         files |= {DESIGN_FILE: given.encode(), "given.v": given.encode()}
         files["goal.json"] = json.dumps(dataclasses.asdict(goal)).encode()
         return Task(
-            id=id_of(KIND, self.seed, split, index),
+            id=self.id_of(split, index),
             domain="hardware",
             prompt=prompt,
             parts=(Part("design", prompt, check(spec, drawn.seed, EXAMPLES)),),
@@ -101,10 +99,6 @@ class OptimiseTasks:
             source=f"mx-envs generator, family {spec.family}",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self.task(*place_of(KIND, self.seed, task_id))
 
     def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
         """The design."""
@@ -139,19 +133,13 @@ class OptimiseTasks:
             return Verdict(0.0, passed=False, log="the design as it was given")
         return improved(drawn.circuit, drawn.wasteful.goal, text, second_design(spec), sandbox)
 
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The score of each answer; the task's only part is the whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
-
     def drawn(self, split: Split, index: int) -> Drawn:
         """What stays with the grader. Raises IndexError for a negative place."""
         check_place(split, index)
         return self._drawn(split, index)
 
     def _of(self, task: Task) -> Drawn:
-        return self.drawn(*place_of(KIND, self.seed, task.id))
+        return self.drawn(*self.place(task.id))
 
     def _draw(self, split: Split, index: int) -> Drawn:
         seed = f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS, check_split
+from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.families import KINDS, Family
 from mx_tasks.hardware.generate.mutants import mutants_of
 from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
@@ -21,8 +21,8 @@ from mx_tasks.hardware.grading.judge import LONGEST_ANSWER, driver_version, run_
 from mx_tasks.hardware.imports.adoption import cache_folder
 from mx_tasks.hardware.rtl.answers import submitted
 from mx_tasks.hardware.rtl.circuit import Circuit
-from mx_tasks.hardware.rtl.places import check_place, id_of, place_of
 from mx_tasks.hardware.rtl.tools import BENCH_TOOLS
+from mx_tasks.sets import DrawnTasks, check_place
 from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task
 
 VERSION = 1
@@ -55,7 +55,7 @@ class Prepared:
     mutants: tuple[str, ...]
 
 
-class TestbenchTasks:
+class TestbenchTasks(DrawnTasks):
     """Testbenches to be written; ``seed`` chooses them, ``wording`` (as for the designs) fixes how the design is described."""
 
     __test__ = False  # the name is Verilog's, not pytest's
@@ -74,25 +74,24 @@ class TestbenchTasks:
         return f"hardware:{KIND}"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, the grader's programs, and a sample of tasks with their mutants."""
+    def prefix(self) -> str:
+        """The kind."""
+        return KIND
+
+    def marks(self) -> object:
+        """The generator's version and arguments, the grader's programs, and a sample of tasks with their mutants."""
         sample = [
             (self.task(split, n).prompt, texts(self.drawn(split, n))) for split in SPLITS for n in range(2)
         ]
-        text = repr((VERSION, self.seed, self.wording, driver_version(), sample))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, self.wording, driver_version(), sample)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
         drawn = self.drawn(split, index)
         spec = drawn.spec
         prompt = asked(spec, instruction(spec, drawn.wording, drawn.seed))
         return Task(
-            id=id_of(KIND, self.seed, split, index),
+            id=self.id_of(split, index),
             domain="hardware",
             prompt=prompt,
             parts=(Part("testbench", prompt),),
@@ -105,10 +104,6 @@ class TestbenchTasks:
             source=f"mx-envs generator, family {spec.family}",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self.task(*place_of(KIND, self.seed, task_id))
 
     def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
         """The testbench."""
@@ -127,12 +122,6 @@ class TestbenchTasks:
         score, log = killed(prepared, text, self._of(task).spec.top, sandbox)
         return Grade(score, score >= SUCCESS, {"testbench": score}, log=log)
 
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The score of each answer; the task's only part is the whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
-
     def prepared(self, task: Task, sandbox: Sandbox) -> Prepared:
         """The designs that its testbenches run on, made once and kept by what they are made of. Raises GradingError."""
         if task.id not in self._known:
@@ -145,7 +134,7 @@ class TestbenchTasks:
         return self._drawn(split, index)
 
     def _of(self, task: Task) -> Drawn:
-        return self.drawn(*place_of(KIND, self.seed, task.id))
+        return self.drawn(*self.place(task.id))
 
     def _draw(self, split: Split, index: int) -> Drawn:
         seed = f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import check_split
+from mx_tasks.sets import DrawnTasks
 from mx_tasks.software.generate.operators import sites
 from mx_tasks.software.imports.functions import CALL_S, CONFIG, FOLDER, oracle_files
 from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.software.sets.directories import DirectoryTasks
 from mx_tasks.software.sets.micro import SPLIT_BUCKETS
-from mx_tasks.task import Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Grade, Split, Submission, Task
 
 VERSION = 1
 HIDDEN = 12
@@ -30,7 +30,7 @@ KEPT = 64
 Modules = dict[str, str]
 
 
-class PackageTasks:
+class PackageTasks(DrawnTasks):
     """The task set ``software:packages``; ``seed`` chooses the tasks."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -43,25 +43,18 @@ class PackageTasks:
         return "software:packages"
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of the generator's version and of a sample of its tasks."""
+    def prefix(self) -> str:
+        """``package``."""
+        return "package"
+
+    def marks(self) -> object:
+        """The generator's version and of a sample of its tasks."""
         sample = [self._made(split, index).fingerprint for split in SPLIT_BUCKETS for index in range(2)]
-        return hashlib.sha256(repr((VERSION, self.seed, sample)).encode()).hexdigest()[:16]
+        return (VERSION, self.seed, sample)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        check_split(split)
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         return self._made(split, index).task(split, 0)
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self.owner(task_id).find(task_id)
 
     def outputs(self, task: Task) -> Sequence[str]:
         """The package."""
@@ -75,12 +68,6 @@ class PackageTasks:
         """The files that were handed in."""
         return self.owner(task.id).changes(task, submission)
 
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The grade of each answer as a whole."""
-        return self.owner(task.id).grade_parts(task, answers, sandbox)
-
     def gold(self, task: Task) -> Submission:
         """The package without the bug."""
         return self.owner(task.id).gold(task)
@@ -91,19 +78,12 @@ class PackageTasks:
 
     def owner(self, task_id: str) -> DirectoryTasks:
         """The set of one that has a task. Raises TaskNotFoundError."""
-        match task_id.split("-"):
-            case ["package", seed, "train" | "validation" | "test" as split, index] if (
-                seed == str(self.seed) and index.isdecimal() and index.isascii()
-            ):
-                return self._made(split, int(index))
-        raise TaskNotFoundError(
-            f"no task {task_id!r} in {self.name}; ids look like 'package-{self.seed}-train-0'"
-        )
+        return self._made(*self.place(task_id))
 
     def _make(self, split: Split, index: int) -> DirectoryTasks:
         rng = random.Random(f"mx-packages/{VERSION}/{self.seed}/{split}/{index}")
         while True:
-            task = _attempt(rng, split, f"package-{self.seed}-{split}-{index}")
+            task = _attempt(rng, split, self.id_of(split, index))
             if task is not None:
                 return DirectoryTasks.of([as_directory(task)], self.name)
 

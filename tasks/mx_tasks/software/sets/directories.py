@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks.answers.patches import diff_of, files_in_answer
-from mx_tasks.errors import check_split, did_you_mean
+from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
+from mx_tasks.sets import ListedTasks
 from mx_tasks.software.cheats.suite import suite_cheats
 from mx_tasks.software.grading.suite import Outcome, Suite, grade_suite, run_tests
 from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, WORKSPACE
-from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Budget, Grade, GradingError, Part, Submission, Task
 
 LONGEST_LISTING = 6_000
 MOST_NAMES = 60
@@ -89,7 +89,7 @@ class SuiteDirectory:
         return {**_below(self.directory.solution, HIDDEN), **dict.fromkeys(removed)}
 
 
-class DirectoryTasks:
+class DirectoryTasks(ListedTasks[SuiteDirectory]):
     """The task directories in a ``folder`` (at any depth up to two), judged by their hidden suites.
 
     A task's verdicts hold for the Python version that it was made with; on another, those of its tests are left out that the
@@ -131,28 +131,9 @@ class DirectoryTasks:
         """The name on the command line."""
         return self._name
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of all files."""
-        texts = [fingerprint(entry.directory) for entry in self._entries.values()]
-        return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
-
-    def size(self, split: Split) -> int:
-        """Number of tasks in a split."""
-        return len(self._split(split))
-
-    def task(self, split: Split, index: int) -> Task:
-        """The task at a place in a split, in the order of their names."""
-        found = self._split(split)
-        if not 0 <= index < len(found):
-            raise IndexError(
-                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
-            )
-        return found[index].task
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self._entry(task_id).task
+    def marks(self) -> Iterator[bytes]:
+        """All files, hashed."""
+        return (fingerprint(entry.directory).encode() for entry in self._entries.values())
 
     def outputs(self, task: Task) -> Sequence[str]:
         """The library's source files and folders."""
@@ -176,12 +157,6 @@ class DirectoryTasks:
         """The files that were handed in, in the workspace or in the answer; None for those removed."""
         read = _with_answer(self._entry(task.id).suite, submission)
         return {**read.files, **dict.fromkeys(read.removed)}
-
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The grade of each answer as a whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
 
     def gold(self, task: Task) -> Submission:
         """The reference solution as a diff."""
@@ -225,20 +200,6 @@ class DirectoryTasks:
             with self._lock:
                 self._pythons[id(sandbox)] = known
         return known
-
-    def _entry(self, task_id: str) -> SuiteDirectory:
-        if task_id not in self._entries:
-            some = ", ".join(list(self._entries)[:8])
-            raise TaskNotFoundError(
-                f"no task {task_id!r} in {self.name}{did_you_mean(task_id, self._entries)}; there are: {some}"
-            )
-        return self._entries[task_id]
-
-    def _split(self, split: Split) -> list[SuiteDirectory]:
-        check_split(split)
-        return [
-            entry for entry in self._entries.values() if entry.directory.ours.get("split", "test") == split
-        ]
 
 
 def adapt(entry: SuiteDirectory, sandbox: Sandbox) -> Suite:

@@ -13,12 +13,11 @@ against that; a foreign script is taken at its word.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -27,9 +26,10 @@ from typing import Any
 from mx_sandboxes import Limits, Reason, Sandbox, SandboxError
 from mx_sandboxes.backends.docker.containers import Given, run_once
 from mx_tasks.answers.patches import diff_of, files_in_answer
-from mx_tasks.errors import check_split, did_you_mean
+from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
-from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.sets import ListedTasks
+from mx_tasks.task import Budget, Grade, GradingError, Part, Submission, Task
 
 FORM = "harbor"
 GIVEN = "given"
@@ -105,7 +105,7 @@ class HarborDirectory:
         )
 
 
-class HarborTasks:
+class HarborTasks(ListedTasks[HarborDirectory]):
     """Imported Harbor task directories."""
 
     def __init__(self, folders: Sequence[Path], name: str) -> None:
@@ -118,32 +118,12 @@ class HarborTasks:
         """The name on the command line."""
         return self._name
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of all files."""
-        digest = hashlib.sha256()
+    def marks(self) -> Iterator[bytes]:
+        """All files."""
         for entry in self._entries.values():
-            digest.update(fingerprint(entry.directory).encode())
+            yield fingerprint(entry.directory).encode()
             for name, given in sorted(entry.given.items()):
-                digest.update(f"{name}\0{len(given.data)}\0".encode() + given.data)
-        return digest.hexdigest()[:16]
-
-    def size(self, split: Split) -> int:
-        """Number of tasks in a split."""
-        return len(self._split(split))
-
-    def task(self, split: Split, index: int) -> Task:
-        """The task at a place in a split, in the order of their names."""
-        found = self._split(split)
-        if not 0 <= index < len(found):
-            raise IndexError(
-                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
-            )
-        return found[index].task
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self._entry(task_id).task
+                yield f"{name}\0{len(given.data)}\0".encode() + given.data
 
     def directory(self, task: Task) -> TaskDirectory:
         """Its author's directory."""
@@ -165,12 +145,6 @@ class HarborTasks:
         """What is carried over to the verifier; None for files removed."""
         files, removed, _ = carried(self._entry(task.id), submission)
         return {**files, **dict.fromkeys(removed)}
-
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The grade of each answer as a whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
 
     def gold(self, task: Task) -> Submission:
         """What the author's ``solve.sh`` changed, as a diff where that can say it."""
@@ -194,20 +168,6 @@ class HarborTasks:
         above = {f"{root}/../../../{name}": data for name, data in (own | tests).items()}
         return {"a reward is handed in": Submission(files=own), "the tests are handed in": Submission(files=tests),
                 "names climb out of the folder": Submission(files=above)}  # fmt: skip
-
-    def _entry(self, task_id: str) -> HarborDirectory:
-        if task_id not in self._entries:
-            some = ", ".join(list(self._entries)[:8])
-            raise TaskNotFoundError(
-                f"no task {task_id!r} in {self.name}{did_you_mean(task_id, self._entries)}; there are: {some}"
-            )
-        return self._entries[task_id]
-
-    def _split(self, split: Split) -> list[HarborDirectory]:
-        check_split(split)
-        return [
-            entry for entry in self._entries.values() if entry.directory.ours.get("split", "test") == split
-        ]
 
 
 def carried(entry: HarborDirectory, submission: Submission) -> tuple[dict[str, bytes], list[str], list[str]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import check_split, did_you_mean
+from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint
+from mx_tasks.sets import ListedTasks
 from mx_tasks.software.grading.inside.compare_texts import right
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Budget, Grade, Part, Submission, Task
 
 FORM = "inspect"
 TARGET = "target.json"
@@ -62,7 +62,7 @@ class InspectDirectory:
         )
 
 
-class InspectTasks:
+class InspectTasks(ListedTasks[InspectDirectory]):
     """Imported samples."""
 
     def __init__(self, directories: Sequence[TaskDirectory], name: str) -> None:
@@ -74,32 +74,9 @@ class InspectTasks:
         """The name on the command line."""
         return self._name
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of all files."""
-        texts = [fingerprint(entry.directory) for entry in self._entries.values()]
-        return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
-
-    def size(self, split: Split) -> int:
-        """Number of samples in a split."""
-        return len(self._split(split))
-
-    def task(self, split: Split, index: int) -> Task:
-        """The sample at a place in a split, in the order of their names."""
-        found = self._split(split)
-        if not 0 <= index < len(found):
-            raise IndexError(
-                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
-            )
-        return found[index].task
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self._entry(task_id).task
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002
-        """None: the answer's text is all."""
-        return ()
+    def marks(self) -> Iterator[bytes]:
+        """All files, hashed."""
+        return (fingerprint(entry.directory).encode() for entry in self._entries.values())
 
     def directory(self, task: Task) -> TaskDirectory:
         """Its directory, which Harbor's runner can run."""
@@ -113,12 +90,6 @@ class InspectTasks:
         log = f"{wanted['scorer']}: {'right' if good else 'not what was wanted'}"
         return Grade(score, passed=good, parts={part.name: score for part in task.parts}, log=log)
 
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The grade of each answer as a whole."""
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
-
     def gold(self, task: Task) -> Submission:
         """A target."""
         wanted = self._entry(task.id).wanted
@@ -128,14 +99,3 @@ class InspectTasks:
                 "ANSWER: " + ", ".join(letter for target in targets for letter in target.strip().upper())
             )
         return Submission(targets[0])
-
-    def _entry(self, task_id: str) -> InspectDirectory:
-        if task_id not in self._entries:
-            raise TaskNotFoundError(
-                f"no task {task_id!r} in {self.name}{did_you_mean(task_id, self._entries)}"
-            )
-        return self._entries[task_id]
-
-    def _split(self, split: Split) -> list[InspectDirectory]:
-        check_split(split)
-        return [entry for entry in self._entries.values() if entry.task.split == split]

@@ -8,7 +8,6 @@ them shows, several parts make splitting worth while, and a price per call keeps
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import threading
@@ -28,8 +27,9 @@ from mx_tasks.formula import (
     random_formula,
     skeleton_bucket,
 )
+from mx_tasks.sets import DrawnTasks
 from mx_tasks.software.cheats.micro import CHEATS
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 PUBLIC_VECTORS = 2
 HIDDEN_VECTORS = 8
@@ -47,7 +47,7 @@ SPLIT_BUCKETS: dict[Split, frozenset[int]] = {
 INSTRUCTION = "Write each prefix formula as one line of Python."
 
 
-class MicroTasks:
+class MicroTasks(DrawnTasks):
     """The task set ``software:micro``.
 
     ``seed`` chooses the tasks, ``parts`` and ``operators`` bound (inclusive) their size. The same arguments give the same tasks on
@@ -68,29 +68,26 @@ class MicroTasks:
         return "software:micro"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, and of a sample of its tasks and hidden vectors."""
+    def prefix(self) -> str:
+        """``micro``."""
+        return "micro"
+
+    def marks(self) -> object:
+        """The generator's version and arguments, and of a sample of its tasks and hidden vectors."""
         sample = [
             part for split in SPLIT_BUCKETS for index in range(3) for part in self.task(split, index).parts
         ]
         hidden = [(part.prompt, part.check, _hidden_vectors(_formula_of(part))) for part in sample]
-        text = repr((VERSION, self.seed, self.parts, self.operators, hidden))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, self.parts, self.operators, hidden)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        _buckets(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         rng = random.Random(f"mx-micro/{VERSION}/{self.seed}/{self.parts}/{self.operators}/{split}/{index}")
         count = rng.randint(*self.parts)
         formulas = [self._formula(rng, split) for _ in range(count)]
         parts = tuple(_part(number, formula) for number, formula in enumerate(formulas, 1))
         return Task(
-            id=f"micro-{self.seed}-{split}-{index}",
+            id=self.id_of(split, index),
             domain="software",
             prompt="\n".join([INSTRUCTION, *(part.prompt for part in parts)]),
             parts=parts,
@@ -100,22 +97,6 @@ class MicroTasks:
             source="mx-envs generator",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        match task_id.split("-"):
-            case ["micro", seed, "train" | "validation" | "test" as split, index] if (
-                seed == str(self.seed) and index.isdecimal() and index.isascii()
-            ):
-                return self.task(split, int(index))
-        example = f"micro-{self.seed}-train-0"
-        raise TaskNotFoundError(
-            f"no task {task_id!r} in software:micro with seed {self.seed}; ids look like {example!r}"
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the answer is all that a micro task hands in
-        """No files: the answer text is the submission."""
-        return ()
 
     def gold(self, task: Task) -> Submission:
         """A right submission, for validation."""

@@ -7,14 +7,13 @@ luck nor leverage buys a score: 1 is the optimum, 0 is doing nothing, below 0 is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import check_split
-from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.sets import DrawnTasks
+from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.evaluation import Decided, shortfalls
 from mx_tasks.trading.imports.bootstrap import bootstrap_of
 from mx_tasks.trading.market.bars import Array
@@ -31,7 +30,7 @@ VERSION = 2
 WORST = -1.0
 
 
-class LadderTasks:
+class LadderTasks(DrawnTasks):
     """The task sets ``trading:regime``, ``trading:mean-reversion``, ``trading:hidden-regime``, ``trading:pairs``,
     ``trading:linear-quadratic`` and ``trading:no-edge``.
 
@@ -73,13 +72,14 @@ class LadderTasks:
         return self._optimum
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the world, its optimum and what chooses its paths."""
+    def prefix(self) -> str:
+        """The world's name."""
+        return slug(self.world.name)
+
+    def marks(self) -> object:
+        """The world, its optimum and what chooses its paths."""
         best = round(self.optimum.a_year, 12)
-        text = repr(
-            (VERSION, self.world.name, self.world.about, self.seed, self.bars, best, trace(self.salt))
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.world.name, self.world.about, self.seed, self.bars, best, trace(self.salt))
 
     @property
     def about_scores(self) -> str:
@@ -91,17 +91,11 @@ class LadderTasks:
             "Decisions are scored by what they can be expected to earn, not by luck."
         )
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         world = self.world
         return Task(
-            id=f"{slug(world.name)}-{self.seed}-{check_split(split)}-{index}",
+            id=self.id_of(split, index),
             domain="trading",
             prompt=self._prompt(),
             services=("market",),
@@ -111,21 +105,6 @@ class LadderTasks:
             source="mx-envs generator",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        start = f"{slug(self.world.name)}-{self.seed}-"
-        split, _, index = task_id.removeprefix(start).partition("-")
-        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
-        if known and split in ("train", "validation", "test"):
-            return self.task(check_split(split), int(index))
-        raise TaskNotFoundError(
-            f"no task {task_id!r} in {self.name} with seed {self.seed}; ids look like {start + 'train-0'!r}"
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # what was traded is known on the host
-        """No files."""
-        return ()
 
     def service(self, task: Task) -> Desk:
         """The market of the task."""

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import check_split
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.sets import DrawnTasks
+from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 from mx_tasks.trading.market.optimum import solve
 from mx_tasks.trading.market.worlds import mean_reversion
 
@@ -38,7 +38,7 @@ SPLIT_BUCKETS: dict[Split, frozenset[int]] = {
 Path = tuple[int, ...]
 
 
-class MicroTasks:
+class MicroTasks(DrawnTasks):
     """The task set ``trading:micro``. ``seed`` chooses the tasks, ``parts`` and ``bars`` bound (inclusive) their size."""
 
     def __init__(
@@ -54,8 +54,12 @@ class MicroTasks:
         return "trading:micro"
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the generator's version and arguments, of a sample of its tasks and of the optimum."""
+    def prefix(self) -> str:
+        """``trade``."""
+        return "trade"
+
+    def marks(self) -> object:
+        """The generator's version and arguments, of a sample of its tasks and of the optimum."""
         sample = [
             part.prompt
             for split in SPLIT_BUCKETS
@@ -63,25 +67,18 @@ class MicroTasks:
             for part in self.task(split, index).parts
         ]
         best = [optimal(cost, tuple(range(-WIDEST, WIDEST + 1))) for cost in COSTS]
-        text = repr((VERSION, self.seed, self.parts, self.bars, sample, best))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return (VERSION, self.seed, self.parts, self.bars, sample, best)
 
-    def size(self, split: Split) -> None:
-        """None: every split is generated without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        buckets = SPLIT_BUCKETS[check_split(split)]
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+        buckets = SPLIT_BUCKETS[split]
         rng = random.Random(
             f"mx-trading-micro/{VERSION}/{self.seed}/{self.parts}/{self.bars}/{split}/{index}"
         )
         count = rng.randint(*self.parts)
         parts = tuple(_part(number, *self._draw(rng, buckets)) for number in range(1, count + 1))
         return Task(
-            id=f"trade-{self.seed}-{split}-{index}",
+            id=self.id_of(split, index),
             domain="trading",
             prompt="\n".join([INSTRUCTION, *(part.prompt for part in parts)]),
             parts=parts,
@@ -91,21 +88,6 @@ class MicroTasks:
             source="mx-envs generator",
             licence="Apache-2.0",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        match task_id.split("-"):
-            case ["trade", seed, "train" | "validation" | "test" as split, index] if (
-                seed == str(self.seed) and index.isdecimal() and index.isascii()
-            ):
-                return self.task(split, int(index))
-        raise TaskNotFoundError(
-            f"no task {task_id!r} in trading:micro with seed {self.seed}; ids look like 'trade-{self.seed}-train-0'"
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the answer is all that a micro task hands in
-        """No files: the answer text is the submission."""
-        return ()
 
     def gold(self, task: Task) -> Submission:
         """The optimum's targets, for validation."""

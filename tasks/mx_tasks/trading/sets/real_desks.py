@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import check_split
-from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.sets import DrawnTasks
+from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.arenas import HistoryArena, Window
 from mx_tasks.trading.grading.series import Series
 from mx_tasks.trading.grading.trials import count_trial
@@ -21,7 +20,7 @@ BARS = 21
 VERSION = 1
 
 
-class RealDeskTasks:
+class RealDeskTasks(DrawnTasks):
     """The task set ``trading:real``. Each task is a series of ``windows`` windows, 8 or more for a score to mean much."""
 
     def __init__(
@@ -51,27 +50,24 @@ class RealDeskTasks:
         return self._salt
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the arena and of what chooses its windows."""
-        text = repr((VERSION, self.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt)))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def prefix(self) -> str:
+        """The arena's name."""
+        return slug(self.arena.name)
+
+    def marks(self) -> object:
+        """The arena and of what chooses its windows."""
+        return (VERSION, self.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
 
     @property
     def about_scores(self) -> str:
         """What the scores are measured by."""
         return self.arena.about_scores
 
-    def size(self, split: Split) -> None:
-        """None: windows are drawn without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         decisions = self.windows * self.arena.bars
         return Task(
-            id=f"{slug(self.arena.name)}-{self.seed}-{check_split(split)}-{index}",
+            id=self.id_of(split, index),
             domain="trading",
             prompt=(
                 f"Trade {self.windows} windows one behind the other, {decisions} bars in all. {self.arena.about} At the end of a "
@@ -88,19 +84,6 @@ class RealDeskTasks:
             source=self.arena.source,
             licence="",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        start = f"{slug(self.arena.name)}-{self.seed}-"
-        split, _, index = task_id.removeprefix(start).partition("-")
-        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
-        if known and split in ("train", "validation", "test"):
-            return self.task(check_split(split), int(index))
-        raise TaskNotFoundError(f"no task {task_id!r} in {self.name}; ids look like {start + 'train-0'!r}")
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # what was traded is known on the host
-        """No files."""
-        return ()
 
     def service(self, task: Task) -> Series:
         """The market of the task."""

@@ -7,15 +7,14 @@ track that never moves scores 0. The task's score is the median over the windows
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
-from mx_tasks.errors import check_split
-from mx_tasks.task import Budget, Grade, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.sets import DrawnTasks
+from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.arenas import Arena, HistoryArena, Window, WorldArena
 from mx_tasks.trading.grading.programs import play_program
 from mx_tasks.trading.grading.series import brief, chained
@@ -50,7 +49,7 @@ class Counter(Protocol):
         """Count a trial; how many there are."""
 
 
-class StrategyTasks:
+class StrategyTasks(DrawnTasks):
     """The task sets ``trading:strategy-...``. ``windows`` is the number of hidden windows, 8 or more for a score to mean much."""
 
     def __init__(
@@ -87,28 +86,23 @@ class StrategyTasks:
         return self._salt
 
     @property
-    def fingerprint(self) -> str:
-        """Hash of the arena and of what chooses its windows."""
-        text = repr(
-            (VERSION, self.arena.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def prefix(self) -> str:
+        """``strategy`` and the arena's name."""
+        return f"strategy-{slug(self.arena.name)}"
+
+    def marks(self) -> object:
+        """The arena and of what chooses its windows."""
+        return (VERSION, self.arena.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
 
     @property
     def about_scores(self) -> str:
         """What the scores are measured by."""
         return self.arena.about_scores
 
-    def size(self, split: Split) -> None:
-        """None: windows are drawn without end."""
-        check_split(split)
-
-    def task(self, split: Split, index: int) -> Task:
+    def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
-        if index < 0:
-            raise IndexError(f"a task's place in a split is 0 or more, not {index}")
         return Task(
-            id=f"strategy-{slug(self.arena.name)}-{self.seed}-{check_split(split)}-{index}",
+            id=self.id_of(split, index),
             domain="trading",
             prompt=(
                 "Write strategy.py. fit(bars), which you may leave out, sees the bars before a window; on_bar(bars, account) "
@@ -126,15 +120,6 @@ class StrategyTasks:
             source=self.arena.source,
             licence="",
         )
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        start = f"strategy-{slug(self.arena.name)}-{self.seed}-"
-        split, _, index = task_id.removeprefix(start).partition("-")
-        known = task_id.startswith(start) and index.isdecimal() and index.isascii()
-        if known and split in ("train", "validation", "test"):
-            return self.task(check_split(split), int(index))
-        raise TaskNotFoundError(f"no task {task_id!r} in {self.name}; ids look like {start + 'train-0'!r}")
 
     def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same for all
         """The strategy."""

@@ -6,9 +6,8 @@ On disk a task is a Harbor task directory: ``task.toml`` (schema 1.4, ours under
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,20 +16,18 @@ from typing import Any
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
-from mx_tasks.errors import TaskSetError, check_split, did_you_mean
+from mx_tasks.errors import check_split
+from mx_tasks.harbor.directory import TaskDirectoryError
+from mx_tasks.sets import ListedTasks
 from mx_tasks.software.cheats.repair import CHEATS
 from mx_tasks.software.grading.cases import Case, CaseReport, load_cases, run_cases
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
+from mx_tasks.task import Budget, Grade, Part, Submission, Task
 
 SCHEMA_VERSION = "1.4"
 LARGEST_SOURCE = 64 << 10
 
 ANSWER_FORM = """Answer with the whole corrected file `{source}` in one ```python block, or write it to `{source}` in the \
 workspace. Hidden tests judge it."""
-
-
-class TaskDirectoryError(TaskSetError):
-    """A task directory on disk is not as it should be; the message names the file and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class _Package:
     timeout_s: float
 
 
-class RepairTasks:
+class RepairTasks(ListedTasks[_Package]):
     """The task set ``software:repair``, or the task directories of the same form in a ``folder`` of one's own."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -52,41 +49,30 @@ class RepairTasks:
         directories = sorted(_directories(root), key=lambda entry: entry.name)
         if not directories:
             raise TaskDirectoryError(f"no task directory (one that holds a task.toml) in {root}")
-        self._packages = {directory.name: _read(directory) for directory in directories}
-        self.fingerprint = _fingerprint(directories)
+        self._entries = {directory.name: _read(directory) for directory in directories}
+        self._directories = directories
 
     @property
     def name(self) -> str:
         """``software:repair``."""
         return "software:repair"
 
-    def size(self, split: Split) -> int:
-        """Number of tasks in a split."""
-        return len(self._split(split))
-
-    def task(self, split: Split, index: int) -> Task:
-        """The task at a place in a split, in the order of their ids."""
-        found = self._split(split)
-        if not 0 <= index < len(found):
-            raise IndexError(
-                f"the split {split!r} of {self.name} has {len(found)} tasks; there is none at {index}"
-            )
-        return found[index]
-
-    def find(self, task_id: str) -> Task:
-        """The task of that id. Raises TaskNotFoundError."""
-        return self._package(task_id).task
+    def marks(self) -> Iterator[bytes]:
+        """All files of the task directories."""
+        for directory in self._directories:
+            for path, content in _contents(directory, directory.name):
+                yield f"{path}\0{len(content)}\0".encode() + content
 
     def outputs(self, task: Task) -> Sequence[str]:
         """The file to repair."""
-        return (self._package(task.id).source,)
+        return (self._entry(task.id).source,)
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Run the hidden tests on the submitted file in a fresh tree.
 
         Half the score for the share of failing tests mended (less those broken), half for passing all: the file as given scores 0.
         """
-        package = self._package(task.id)
+        package = self._entry(task.id)
         report = self._run(package, _submitted_source(package, submission), sandbox)
         passed = all(report.passed) and not report.tampered
         before = sum(case.passes_before for case in package.cases)
@@ -102,31 +88,22 @@ class RepairTasks:
 
     def changes(self, task: Task, submission: Submission) -> Mapping[str, bytes | None]:
         """The file as it was handed in, in the workspace or in the answer."""
-        package = self._package(task.id)
+        package = self._entry(task.id)
         return {package.source: _submitted_source(package, submission)}
-
-    def grade_parts(
-        self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox
-    ) -> Sequence[float | None]:
-        """The grade of each answer to the task's only part, which is the whole."""
-        for part, _ in answers:
-            if part not in {own.name for own in task.parts}:
-                raise TaskNotFoundError(f"task {task.id!r} has no part {part!r}")
-        return [self.grade(task, Submission(answer), sandbox).score for _, answer in answers]
 
     def gold(self, task: Task) -> Submission:
         """The reference solution, as a model would hand it in."""
-        return Submission(f"```python\n{self._package(task.id).solution.decode()}```\n")
+        return Submission(f"```python\n{self._entry(task.id).solution.decode()}```\n")
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that attack the grader instead of mending the file; each must score 0."""
-        package = self._package(task.id)
+        package = self._entry(task.id)
         given = task.files[package.source].decode()
         return {name: Submission(f"```python\n{given}\n{attack}```\n") for name, attack in CHEATS.items()}
 
     def cases_before(self, task: Task, sandbox: Sandbox) -> tuple[tuple[Case, bool], ...]:
         """Every hidden case and whether the file as given passes it now; for checking ``passes_before``."""
-        package = self._package(task.id)
+        package = self._entry(task.id)
         report = self._run(package, task.files[package.source], sandbox)
         return tuple(zip(package.cases, report.passed, strict=True))
 
@@ -138,18 +115,6 @@ class RepairTasks:
             package.cases,
             timeout_s=package.timeout_s,
         )
-
-    def _package(self, task_id: str) -> _Package:
-        if task_id not in self._packages:
-            raise TaskNotFoundError(
-                f"no task {task_id!r} in {self.name}{did_you_mean(task_id, self._packages)}; "
-                f"there are: {', '.join(self._packages)}"
-            )
-        return self._packages[task_id]
-
-    def _split(self, split: Split) -> list[Task]:
-        check_split(split)
-        return [package.task for package in self._packages.values() if package.task.split == split]
 
 
 def _submitted_source(package: _Package, submission: Submission) -> bytes:
@@ -229,14 +194,6 @@ exec({tests!r}, _tests)
 for _name in [name for name in _tests if name.startswith("test_")]:
     _tests[_name]()
 """
-
-
-def _fingerprint(directories: Sequence[Traversable]) -> str:
-    digest = hashlib.sha256()
-    for directory in directories:
-        for path, content in _contents(directory, directory.name):
-            digest.update(f"{path}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def _contents(directory: Traversable, path: str) -> list[tuple[str, bytes]]:

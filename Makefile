@@ -7,12 +7,17 @@ RUN ?= runs/demo
 PYTHON_BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test lint format wheel-test clean
+.PHONY: help setup demo test test-newest test-oldest lock lint format wheel wheel-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-$(READY): pyproject.toml scripts/setup.sh
+# A PyTorch that was asked for is put in even where the environment stands.
+ifneq ($(origin TORCH),undefined)
+.PHONY: $(READY)
+endif
+
+$(READY): pyproject.toml requirements.lock scripts/setup.sh scripts/torch.sh
 	scripts/setup.sh $(VENV)
 	@touch $@
 
@@ -24,6 +29,17 @@ demo: $(READY) ## train a designer and an executor together, compare with either
 test: $(READY) ## run all tests; ARGS are pytest's, as in make test ARGS=tests/tasks
 	$(PYTHON_BIN) -m pytest $(ARGS)
 
+test-newest: ## the same on the newest of everything that pyproject.toml allows, in .venv-newest
+	scripts/setup.sh $(VENV)-newest newest
+	$(VENV)-newest/bin/python -m pytest $(ARGS)
+
+test-oldest: ## the same on the oldest, in .venv-oldest
+	scripts/setup.sh $(VENV)-oldest oldest
+	$(VENV)-oldest/bin/python -m pytest $(ARGS)
+
+lock: $(READY) ## choose the versions of requirements.lock anew; ARGS are uv's: none keeps what can stay, ARGS=--upgrade takes the newest
+	$(PYTHON_BIN) scripts/resolve.py locked requirements.lock $(ARGS)
+
 lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -34,9 +50,12 @@ format: $(READY) ## rewrite the sources in the house style
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
+wheel: $(READY) ## build the wheel, into dist/
+	$(PYTHON_BIN) -m build --wheel --no-isolation
+
 wheel-test: $(READY) ## build the wheel and test it from outside the repository, with the core install only
 	scripts/wheel_test.sh $(VENV)
 
 clean: ## remove what make and the tools made, except runs
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-oldest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,26 +1,54 @@
 #!/usr/bin/env bash
 # Make the virtual environment and install everything that `make demo` and `make test` need.
 #
-#   scripts/setup.sh [VENV]        VENV defaults to .venv
+#   scripts/setup.sh [VENV [locked|newest|oldest]]
+#
+# VENV defaults to .venv, and the versions to those of requirements.lock, checked by their hashes. `newest` and `oldest` are what
+# pyproject.toml allows today at either end (scripts/resolve.py).
 #
 # Needs Python >= 3.11 and, for system packages, apt with root or sudo; where a system package cannot be installed it says
 # which and goes on, because only some parts need it. Exit code 2: nothing can be done here, and the message says why.
 #
 #   PYTHON=python3.12      use this interpreter
-#   TORCH=torch==2.13.0    the PyTorch to install; its CPU build is taken wherever one is offered
-#   TORCH_INDEX=URL        where to look for CPU builds when pip's own configuration offers none
+#   TORCH=torch==2.13.0    the PyTorch to install, its CPU build; scripts/torch.sh tells what else this can be
+#   TORCH_INDEX=URL        where to look for it when pip's own configuration does not lead to it
 #   SYSTEM_PACKAGES=...    system packages to install where their program is missing, as package:program
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/torch.sh
 
 VENV=${1:-.venv}
-TORCH=${TORCH:-torch==2.13.0}
-TORCH_INDEX=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+VERSIONS=${2:-locked}
 SYSTEM_PACKAGES=${SYSTEM_PACKAGES:-bubblewrap:bwrap}
+LOCK=requirements.lock
 export PIP_DISABLE_PIP_VERSION_CHECK=1 DEBIAN_FRONTEND=noninteractive
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
-stop() { printf 'setup: %s\n' "$*" >&2; exit 2; }
+exec 3>&2 # where a person reads, while a stage's own output is kept for its last line
+QUIET=(-qq)
+if [ -t 3 ]; then QUIET=(); fi
+in_stage=
+
+say() { printf '==> %s\n' "$*" >&3; }
+stop() { printf '%ssetup: %s\n' "$in_stage" "$*" >&3; exit 2; }
+
+# One stage, one line: what it is, then what came of it, how much larger the environment is for it, and how long it took.
+# At a terminal what the stage itself shows stands between the two.
+stage() {
+    local title=$1 begin=$SECONDS before after made
+    shift
+    before=$(size_of "$VENV")
+    printf '==> %s ... ' "$title" >&3
+    if [ -t 3 ]; then printf '\n' >&3; else in_stage=$'\n'; fi
+    made=$(mktemp)
+    "$@" >"$made" || exit
+    after=$(size_of "$VENV")
+    if [ -t 3 ]; then printf '    ' >&3; fi
+    printf '%s: %d MB in %d s\n' "$(tail -n 1 "$made")" $((after - before)) $((SECONDS - begin)) >&3
+    in_stage=
+    rm -f "$made"
+}
+
+size_of() { if [ -d "$1" ]; then du -sm "$1" | cut -f 1; else echo 0; fi; }
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -65,15 +93,39 @@ make_venv() {
     fi
     rm -rf "$VENV"
     "$python" -m venv "$VENV" || stop "could not make a virtual environment in $VENV"
+    "$VENV/bin/python" --version
 }
 
-install_torch() {
-    local pip=("$VENV/bin/python" -m pip install -qq) cpu=$TORCH
-    case "$TORCH-$(uname -s)" in torch==*+*) ;; torch==*-Linux) cpu="$TORCH+cpu" ;; esac
-    # From what pip is configured with first: the "+cpu" in the name keeps a CUDA build from being taken for it.
-    "${pip[@]}" "$cpu" 2>/dev/null && return
-    "${pip[@]}" "$cpu" --extra-index-url "$TORCH_INDEX" && return
-    stop "no CPU build of PyTorch ($cpu) could be installed for $("$VENV/bin/python" --version) on $(uname -m). Check the network, or choose another: make TORCH=torch==X.Y.Z (with a build of your own: TORCH=torch==X.Y.Z+cu128)."
+pip() { "$VENV/bin/python" -m pip install "$@"; }
+
+# uv comes with pip, by the lock's hashes, and fetches the rest: in a quarter of pip's time.
+fetch_uv() {
+    local wanted=$VENV/uv.txt
+    sed -n '/^uv==/,/[^\\]$/p' $LOCK >"$wanted"
+    pip -qq --no-deps -r "$wanted" >&3
+}
+
+# Where uv does not find its way (it is told pip's index, but not its other settings), pip goes it alone.
+packages() {
+    local list=$1 uv=("$VENV/bin/python" scripts/uv_as_pip.py pip install --python "$VENV/bin/python" --no-deps -r "$1")
+    if [ -t 3 ]; then
+        "${uv[@]}" 2>&3 && return
+    else
+        "${uv[@]}" --quiet 2>"$VENV/uv.log" && return
+    fi
+    pip "${QUIET[@]}" --no-deps -r "$list" >&3
+}
+
+fill() {
+    local list=$LOCK
+    fetch_uv || stop "pip could not install uv, which fetches the rest; its message is above."
+    if [ "$VERSIONS" != locked ]; then
+        list=$VENV/$VERSIONS.txt
+        "$VENV/bin/python" scripts/resolve.py "$VERSIONS" "$list" >&3 || stop "no $VERSIONS versions could be chosen; uv's message is above."
+    fi
+    packages "$list" || stop "pip could not install what $list names; its message is above."
+    pip -qq --no-deps --no-build-isolation -e . >&3 || stop "pip could not install mx-envs itself; its message is above."
+    echo "$(grep -cE '^[A-Za-z0-9]' "$list") packages"
 }
 
 install_system_packages() {
@@ -89,16 +141,17 @@ install_system_packages() {
     done
 }
 
+case "$VERSIONS" in locked | newest | oldest) ;; *) stop "the versions are locked, newest or oldest, not $VERSIONS" ;; esac
 python=$(find_python)
 if ! [ -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
-    say "making a virtual environment in $VENV ($("$python" --version))"
-    make_venv "$python"
+    stage "1/3 virtual environment $VENV" make_venv "$python"
 fi
-if ! "$VENV/bin/python" -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; then
-    say "installing PyTorch, its CPU build (about 200 MB)"
-    install_torch
+choose_torch
+if [ "$TORCH" = none ]; then
+    say "2/3 PyTorch left out, as TORCH=none says: training, the demo and Hugging Face policies need it"
+else
+    stage "2/3 PyTorch" install_torch
 fi
-say "installing mx-envs and what it builds on"
-"$VENV/bin/python" -m pip install -qq -e ".[train,dev]" ||
-    stop "pip could not install mx-envs and what it builds on; its message is above."
+echo "$TORCH" >"$VENV/.torch"
+stage "3/3 mx-envs and what it builds on, $VERSIONS versions" fill
 install_system_packages

@@ -9,7 +9,7 @@ VENV=$(realpath "$1")
 outside=$(mktemp -d)
 trap 'rm -rf "$outside"' EXIT
 
-"$VENV/bin/python" -m build --wheel --outdir "$outside" . >/dev/null
+"$VENV/bin/python" -m build --wheel --no-isolation --outdir "$outside" . >/dev/null
 "$VENV/bin/python" -m venv "$outside/venv"
 "$outside/venv/bin/python" -m pip install -qq "$outside"/mx_envs-*.whl
 cp tests/wheel/check_wheel.py "$outside"

@@ -89,7 +89,17 @@ def test_the_licence_is_there_and_named() -> None:
 
 def test_the_make_targets_that_people_use_exist() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
-    for target in ("demo", "test", "lint", "format", "clean", "wheel-test"):
+    for target in (
+        "demo",
+        "test",
+        "test-newest",
+        "test-oldest",
+        "lock",
+        "lint",
+        "format",
+        "clean",
+        "wheel-test",
+    ):
         assert f"make {target} " in done.stdout
 
 

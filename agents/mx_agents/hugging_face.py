@@ -6,6 +6,7 @@ log-probability under exactly the distribution that it was drawn from: the full 
 
 from __future__ import annotations
 
+import inspect
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -177,12 +178,13 @@ def sample_tokens(
     outputs: list[tuple[list[int], list[float]]] = [([], []) for _ in prompts]
     rows = list(range(len(prompts)))
     cache = DynamicCache(config=model.config)
+    cached = {cache_argument(model): cache}
     for _ in range(max_new_tokens):
         logits_BV = model(
             input_ids=ids_BT,
             attention_mask=mask_BT,
             position_ids=position_BT,
-            past_key_values=cache,
+            **cached,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
@@ -206,6 +208,15 @@ def sample_tokens(
             ids_BT, position_BT, mask_BT = ids_BT[kept], position_BT[kept], mask_BT[kept]
             rows = [rows[place] for place in live]
     return outputs
+
+
+def cache_argument(model: Any) -> str:
+    """What the model's ``forward`` calls its key-value cache: ``cache``, or ``past_key_values`` before transformers renamed it.
+
+    An adapter's wrapper takes any keyword, so the model inside it is asked.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
 
 
 def draw(

@@ -39,6 +39,7 @@ _factories: dict[str, Factory | str] = {
     "software:repair": "mx_tasks.software.sets.repair:RepairTasks",
     "trading:bootstrap": "mx_tasks.trading.sets.ladder:bootstrap",
     "trading:bootstrap-no-edge": "mx_tasks.trading.sets.ladder:bootstrap_no_edge",
+    "trading:dated": "mx_tasks.trading.sets.real_desks:dated",
     "trading:hidden-regime": "mx_tasks.trading.sets.ladder:hidden_regime",
     "trading:micro": "mx_tasks.trading.sets.micro:MicroTasks",
     "trading:mean-reversion": "mx_tasks.trading.sets.ladder:mean_reversion",
@@ -49,6 +50,7 @@ _factories: dict[str, Factory | str] = {
     "trading:regime": "mx_tasks.trading.sets.ladder:regime",
     "trading:strategy-bootstrap": "mx_tasks.trading.sets.strategies:bootstrap",
     "trading:strategy-bootstrap-no-edge": "mx_tasks.trading.sets.strategies:bootstrap_no_edge",
+    "trading:strategy-dated": "mx_tasks.trading.sets.strategies:dated",
     "trading:strategy-hidden-regime": "mx_tasks.trading.sets.strategies:hidden_regime",
     "trading:strategy-mean-reversion": "mx_tasks.trading.sets.strategies:mean_reversion",
     "trading:strategy-no-edge": "mx_tasks.trading.sets.strategies:no_edge",
@@ -66,9 +68,11 @@ _families: dict[str, str] = {
     "software:release-pair": "mx_tasks.software.generate.on_demand:release_pair_tasks",
     "trading:bootstrap": "mx_tasks.trading.sets.ladder:bootstrap",
     "trading:bootstrap-no-edge": "mx_tasks.trading.sets.ladder:bootstrap_no_edge",
+    "trading:dated": "mx_tasks.trading.sets.real_desks:dated",
     "trading:real": "mx_tasks.trading.sets.real_desks:real",
     "trading:strategy-bootstrap": "mx_tasks.trading.sets.strategies:bootstrap",
     "trading:strategy-bootstrap-no-edge": "mx_tasks.trading.sets.strategies:bootstrap_no_edge",
+    "trading:strategy-dated": "mx_tasks.trading.sets.strategies:dated",
     "trading:strategy-real": "mx_tasks.trading.sets.strategies:real",
 }
 """Sets that are made of what stands after the slash, such as ``software:mutation/toolz``."""

@@ -142,12 +142,14 @@ def walk_forward(
 
     screen = console()
     with waiting(screen, f"walking through {source}"):
-        folds, median, low, high = walk(open_history(source)[0], train, test, purge)
-    table = Table("Trained on", "Tested on", "Best in training", "Its excess Sharpe there", "and then")
-    for fold in folds:
+        done = walk(open_history(source)[0], train, test, purge)
+    table = Table("Trained on", "Tested on", "Best in training", "Its excess there", "and then")
+    for fold in done.folds:
         table.add_row(fold.trained, fold.tested, fold.rule, f"{fold.before:+.2f}", f"{fold.after:+.2f}")
     screen.print(table)
+    found = done.evidence
     screen.print(
-        f"Median of the paired excess Sharpe over equal weight, after costs: {median:+.3f} [{low:+.3f}, {high:+.3f}] over "
-        f"{len(folds)} folds, {purge} bars purged between training and test."
+        f"All tests together: {found.excess:+.3f} volatilities a year over equal weight, after costs; certain beyond luck "
+        f"{found.certain:+.3f}, score {found.score:.3f}; {len(done.folds)} folds, {purge} bars purged between training and test."
     )
+    screen.print(f"Probability of backtest overfitting among the rules (CSCV): {done.overfitting:.0%}")

@@ -109,23 +109,6 @@ def exposure(state: Mapping[str, Any]) -> float:
     return float(np.abs(np.array(state["filled"])).sum(axis=1).mean())
 
 
-def excess_sharpe(returns: Array, benchmark: Array, year: float = 252.0) -> float:
-    """Mean of the paired excess over the benchmark's volatility, a year: the difference of the two Sharpe ratios.
-
-    A track that never moves scores 0: neither skill nor its lack was shown.
-    """
-    return sharpe(paired_excess(returns, benchmark), year, volatility(benchmark, year))
-
-
-def paired_excess(returns: Array, benchmark: Array) -> Array:
-    """Bar by bar, what the track at the benchmark's volatility earns more than the benchmark; 0 where either never moves."""
-    risk, wanted = volatility(returns), volatility(benchmark)
-    if min(risk, wanted) <= STILL:
-        return np.zeros(len(returns))
-    excess: Array = returns * (wanted / risk) - benchmark
-    return excess
-
-
 def bootstrap_interval(
     values: Array, *, draws: int = 2000, confidence: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:

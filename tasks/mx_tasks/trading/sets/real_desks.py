@@ -1,4 +1,4 @@
-"""Level 5: a desk of agents on real bars, made anonymous, over windows one behind the other."""
+"""Level 5: a desk of agents on real bars, resampled or in their own order, over windows one behind the other."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from collections.abc import Mapping, Sequence
 from mx_sandboxes import Sandbox
 from mx_tasks.sets import DrawnTasks
 from mx_tasks.task import Budget, Grade, Split, Submission, Task
-from mx_tasks.trading.grading.arenas import HistoryArena, Window
+from mx_tasks.trading.grading.arenas import Window
+from mx_tasks.trading.grading.real_arenas import DatedArena, ResampledArena
 from mx_tasks.trading.grading.series import Series
-from mx_tasks.trading.grading.trials import count_trial
+from mx_tasks.trading.grading.trials import Counter, count_trial, decisions
 from mx_tasks.trading.grading.verdict import verdict
 from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
 from mx_tasks.trading.market.salt import host_salt, salted, trace
 from mx_tasks.trading.market.world import slug
-from mx_tasks.trading.sets.strategies import WINDOWS, Counter
+from mx_tasks.trading.sets.strategies import WINDOWS
 
 BARS = 21
-VERSION = 1
+EDGE = 0.6
+"""A desk decides less often than a program: only a stronger effect can be shown."""
+VERSION = 2
 
 
 class RealDeskTasks(DrawnTasks):
-    """The task set ``trading:real``. Each task is a series of ``windows`` windows, 8 or more for a score to mean much."""
+    """The task sets ``trading:real`` and ``trading:dated``. Each task is a series of ``windows`` windows, 8 or more."""
 
     def __init__(
         self,
-        arena: HistoryArena,
+        arena: ResampledArena | DatedArena,
         seed: int = 0,
         windows: int = WINDOWS,
         salt: str | None = None,
@@ -103,7 +106,8 @@ class RealDeskTasks(DrawnTasks):
             return Grade(0.0, passed=False, abstained=True, log="no trade was decided on")
         states = submission.service["windows"]
         answered = [bool(state["acts"]) for state in states]
-        return verdict(self.arena, self.hidden(task), states, answered, self._count(self.fingerprint))
+        trial = self._count(f"{self.fingerprint}/{task.id}", decisions(submission.service))
+        return verdict(self.arena, self.hidden(task), states, answered, trial)
 
     def grade_parts(
         self,
@@ -131,14 +135,36 @@ def real(
     windows: int = WINDOWS,
     bars: int = BARS,
     embargo: int = 20,
+    edge: float = EDGE,
     salt: str | None = None,
 ) -> RealDeskTasks:
-    """``trading:real``, ``trading:real/skfolio``, ``trading:real/my.csv``: a pinned source, or your file.
+    """``trading:real``, ``trading:real/skfolio``, ``trading:real/my.csv``: a pinned source, or your file, resampled.
 
     Raises DataError, WindowError.
     """
     where = file or source or data
     history, origin = open_history(where, actions)
     name = "real" if where == DEFAULT_SOURCE else f"real/{where}"
-    arena = HistoryArena(name, history, origin, bars, embargo, apart=True)
+    arena = ResampledArena(name, history, f"{origin}, resampled", bars, embargo, edge=edge)
     return RealDeskTasks(arena, seed, windows, salt)
+
+
+def dated(
+    data: str = "bokeh",
+    source: str | None = None,
+    file: str | None = None,
+    actions: str | None = None,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    bars: int = BARS,
+    embargo: int = 20,
+    salt: str | None = None,
+) -> RealDeskTasks:
+    """``trading:dated``, ``trading:dated/my.csv``: in their own order, known to whoever has the bars.
+
+    Raises DataError, WindowError.
+    """
+    where = file or source or data
+    history, origin = open_history(where, actions)
+    name = "dated" if where == DEFAULT_SOURCE else f"dated/{where}"
+    return RealDeskTasks(DatedArena(name, history, origin, bars, embargo), seed, windows, salt)

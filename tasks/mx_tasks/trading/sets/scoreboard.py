@@ -11,6 +11,9 @@ import numpy as np
 from mx_tasks.registry import load_task_set
 from mx_tasks.task import Split, Task
 from mx_tasks.trading.grading.arenas import IMPACT, State, Window, WorldArena
+from mx_tasks.trading.grading.evidence import Evidence, Track, weigh
+from mx_tasks.trading.grading.overfitting import BLOCKS, overfitting
+from mx_tasks.trading.grading.real_arenas import known_risk
 from mx_tasks.trading.grading.verdict import verdict
 from mx_tasks.trading.imports.sources import History
 from mx_tasks.trading.market.bars import Array
@@ -22,7 +25,6 @@ from mx_tasks.trading.market.metrics import (
     Record,
     bootstrap_interval,
     cost_drag,
-    excess_sharpe,
     exposure,
     record,
     turnover,
@@ -46,7 +48,8 @@ Seen = Callable[[int, Array, Array], Array]
 class Line:
     """A rule on all tasks: its mean score with a bootstrap interval, and what it realised on all their bars, luck included.
 
-    ``turnover`` and ``cost_drag`` are yearly; ``returns`` are yearly growth at none, one and two times the costs.
+    ``turnover`` and ``cost_drag`` are yearly; ``returns`` are yearly growth at none, one and two times the costs,
+    ``track`` what was realised bar by bar.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Line:
     cost_drag: float
     exposure: float
     returns: tuple[float, ...]
+    track: Array
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,20 @@ def scoreboard(
         policies = [_numeric(world, each) for each in make(world)] if world is not None else []
         if policies:
             lines.append(_line(f"{label}, {len(policies)} seeds", stages, *policies))
-    return [*lines, best] if best is not None else lines, found.about_scores
+    if best is not None:
+        return [*lines, best], found.about_scores
+    return lines, f"{found.about_scores} {_overfitting(lines)}"
+
+
+def _overfitting(lines: Sequence[Line]) -> str:
+    """How much choosing among the rules would be luck, in words; nothing where there are too few bars."""
+    tracks = [line.track for line in lines if line.track.any()]
+    if len(tracks) < 2 or len(tracks[0]) < 2 * BLOCKS:
+        return ""
+    return (
+        f"Probability of backtest overfitting of choosing among these {len(tracks)} rules by their Sharpe ratio (CSCV): "
+        f"{overfitting(np.column_stack(tracks)):.0%}."
+    )
 
 
 Decide = Callable[[Desk, int, Array | None], Array | None]
@@ -133,17 +150,19 @@ def _line(name: str, stages: Sequence[Stage], *decides: Decide) -> Line:
     values = np.array(scores)
     low, high = bootstrap_interval(values) if len(values) > 1 else (scores[0], scores[0])
     tracks = {factor: np.concatenate([returns_of(state, factor) for state in logs]) for factor in FACTORS}
-    years = len(tracks[1]) / 252
+    year = stages[0].windows[0][0].rules.bars_per_year
+    years = len(tracks[1]) / year
     return Line(
         name,
         float(values.mean()),
         low,
         high,
-        record(tracks[1]),
+        record(tracks[1], year),
         sum(turnover(state) for state in logs) / years,
         sum(cost_drag(state) for state in logs) / years,
         float(np.mean([exposure(state) for state in logs])),
-        tuple(record(tracks[factor]).annual_return for factor in FACTORS),
+        tuple(record(tracks[factor], year).annual_return for factor in FACTORS),
+        tracks[1],
     )
 
 
@@ -209,7 +228,10 @@ def _matched(stages: Sequence[Stage], wanted: float) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A fold of a walk forward: the best rule on its training, and its paired excess Sharpe ratio before and after."""
+    """A fold of a walk forward: the best rule on its training, and its excess over equal weight before and after.
+
+    Both a year, in equal weight's volatilities.
+    """
 
     trained: str
     tested: str
@@ -218,29 +240,49 @@ class Fold:
     after: float
 
 
-def walk(history: History, train: int, test: int, purge: int) -> tuple[list[Fold], float, float, float]:
-    """Choose the best rule on each training stretch and test it on the next; median and bootstrap interval of the tests.
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk forward: its folds, the evidence in all tests together, and the probability of backtest overfitting.
+
+    The last is NaN where there are too few bars to tell.
+    """
+
+    folds: Sequence[Fold]
+    evidence: Evidence
+    overfitting: float
+
+
+def walk(history: History, train: int, test: int, purge: int) -> Walk:
+    """Choose the best rule on each training stretch and test it on the next.
 
     Raises WindowError where no fold fits.
     """
     rules, dates = Rules(fill=history.fill), history.bars.dates
     costs = Costs(impact=IMPACT if history.bars.volume.any() else 0.0)
     market = make_market(history.bars, costs, rules, action_table(history.bars, history.actions))
-    folds = []
+    names = [name for name in BASELINES if name not in ("cash", "random")]
+    folds, tracks, tests = [], [], []
     for past, after in walk_forward(history.bars.count, train, test, purge):
         even = [_run(market, equal_weight, span) for span in (past, after)]
-        found = {
-            name: excess_sharpe(_run(market, rule, past), even[0])
-            for name, rule in BASELINES.items()
-            if name not in ("cash", "random")
+        excess = {
+            name: _excess(_run(market, BASELINES[name], past), even[0], rules.bars_per_year) for name in names
         }
-        best = max(found, key=lambda name: found[name])
-        score = excess_sharpe(_run(market, BASELINES[best], after), even[1])
+        best = max(excess, key=lambda name: excess[name])
+        tried = {name: _run(market, BASELINES[name], after) for name in names}
+        tests.append(np.column_stack(list(tried.values())))
+        tracks.append(Track(tried[best], even[1], known_risk(market, after.start), 1.0))
         said = [f"{dates[span.start]} to {dates[span.stop - 1]}" for span in (past, after)]
-        folds.append(Fold(said[0], said[1], best, found[best], score))
-    values = np.array([fold.after for fold in folds])
-    low, high = bootstrap_interval(values) if len(values) > 1 else (values[0], values[0])
-    return folds, float(np.median(values)), float(low), float(high)
+        score = _excess(tried[best], even[1], rules.bars_per_year)
+        folds.append(Fold(said[0], said[1], best, excess[best], score))
+    whole = np.concatenate(tests)
+    luck = overfitting(whole) if len(whole) >= 2 * BLOCKS else float("nan")
+    return Walk(folds, weigh(tracks, rules.bars_per_year), luck)
+
+
+def _excess(own: Array, even: Array, year: float) -> float:
+    """What was earned more than equal weight, a year, in equal weight's volatilities."""
+    risk = float(np.std(even))
+    return float(np.mean(own - even)) / risk * float(year**0.5) if risk else 0.0
 
 
 def _run(market: Market, rule: Rule, span: Span) -> Array:

@@ -1,24 +1,23 @@
 """Strategy programs, level 6: ``strategy.py`` is streamed hidden windows one bar at a time, and scored on all of them.
 
-In a world with a known optimum a window's score is the share of it that the decisions can be expected to earn. On real bars it is
-the Sharpe ratio after costs less that of equal weight on the same bars, so that neither leverage nor a rising market buys it; a
-track that never moves scores 0. The task's score is the median over the windows.
+In a world with a known optimum a window's score is the share of it that the decisions can be expected to earn, the task's their
+median. On real bars all windows together are held against equal weight: see :mod:`mx_tasks.trading.grading.evidence`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
 from mx_tasks.sets import DrawnTasks
 from mx_tasks.task import Budget, Grade, Split, Submission, Task
-from mx_tasks.trading.grading.arenas import Arena, HistoryArena, Window, WorldArena
+from mx_tasks.trading.grading.arenas import Arena, Window, WorldArena
 from mx_tasks.trading.grading.programs import play_program
+from mx_tasks.trading.grading.real_arenas import DatedArena, ResampledArena
 from mx_tasks.trading.grading.series import brief, chained
-from mx_tasks.trading.grading.trials import count_trial
+from mx_tasks.trading.grading.trials import Counter, count_trial
 from mx_tasks.trading.grading.verdict import verdict
 from mx_tasks.trading.imports.bootstrap import bootstrap_of
 from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
@@ -27,7 +26,8 @@ from mx_tasks.trading.market.world import headline, slug
 from mx_tasks.trading.market.worlds import load_world
 
 WINDOWS = 8
-VERSION = 2
+REAL_WINDOWS = 16
+VERSION = 3
 TEMPLATE = b'''"""A strategy. It is run anew for every hidden window; only the standard library is sure to be there."""
 
 
@@ -40,13 +40,6 @@ def on_bar(bars, account):
     return [0.0] * len(bars.symbols)
 '''
 """What the task gives: a strategy that stays in cash."""
-
-
-class Counter(Protocol):
-    """Counts trials on hidden windows."""
-
-    def __call__(self, fingerprint: str) -> int:
-        """Count a trial; how many there are."""
 
 
 class StrategyTasks(DrawnTasks):
@@ -75,7 +68,7 @@ class StrategyTasks(DrawnTasks):
     def about_set(self) -> str:
         """What it asks for, in a line."""
         arena = self.arena
-        said = headline(arena.world) if isinstance(arena, WorldArena) else "real bars, anonymised"
+        said = headline(arena.world) if isinstance(arena, WorldArena) else "real bars"
         return f"Level 6, a strategy program on hidden windows: {said}."
 
     @property
@@ -141,7 +134,7 @@ class StrategyTasks(DrawnTasks):
             windows,
             states,
             [bool(each.answered) for each in played],
-            self._count(self.fingerprint),
+            self._count(f"{self.fingerprint}/{task.id}", source),
             [error for each in played for error in each.errors],
         )
         return replace(grade, trace=brief(chained(states)))
@@ -231,16 +224,40 @@ def real(
     file: str | None = None,
     actions: str | None = None,
     seed: int = 0,
-    windows: int = WINDOWS,
-    bars: int = 42,
+    windows: int = REAL_WINDOWS,
+    bars: int = 63,
     embargo: int = 20,
+    edge: float = 0.4,
     salt: str | None = None,
 ) -> StrategyTasks:
-    """``trading:strategy-real``, ``trading:strategy-real/skfolio``, ``trading:strategy-real/my.csv``: a source, or your file.
+    """``trading:strategy-real``, ``trading:strategy-real/my.csv``: a pinned source, or your file, resampled.
 
     Raises DataError, WindowError.
     """
     where = file or source or data
     history, origin = open_history(where, actions)
     name = "real" if where == DEFAULT_SOURCE else f"real/{where}"
-    return StrategyTasks(HistoryArena(name, history, origin, bars, embargo), seed, windows, salt)
+    return StrategyTasks(
+        ResampledArena(name, history, f"{origin}, resampled", bars, embargo, edge=edge), seed, windows, salt
+    )
+
+
+def dated(
+    data: str = "bokeh",
+    source: str | None = None,
+    file: str | None = None,
+    actions: str | None = None,
+    seed: int = 0,
+    windows: int = WINDOWS,
+    bars: int = 42,
+    embargo: int = 20,
+    salt: str | None = None,
+) -> StrategyTasks:
+    """``trading:strategy-dated``, ``trading:strategy-dated/my.csv``: in their own order, known to whoever has the bars.
+
+    Raises DataError, WindowError.
+    """
+    where = file or source or data
+    history, origin = open_history(where, actions)
+    name = "dated" if where == DEFAULT_SOURCE else f"dated/{where}"
+    return StrategyTasks(DatedArena(name, history, origin, bars, embargo), seed, windows, salt)

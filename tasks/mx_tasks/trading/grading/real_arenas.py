@@ -135,7 +135,7 @@ class ResampledArena(_RealArena):
         bars: int = 63,
         embargo: int = 20,
         costs: Costs | None = None,
-        edge: float = 0.4,
+        edge: float = 0.5,
     ) -> None:
         super().__init__(name, history, source, bars, costs)
         if not 0 <= edge <= 1:

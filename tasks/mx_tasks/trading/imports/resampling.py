@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mx_tasks.trading.imports.sources import History
-from mx_tasks.trading.market.bars import Array, Bars
+from mx_tasks.trading.market.bars import FIELDS, Array, Bars
 from mx_tasks.trading.market.corporate import action_table
 from mx_tasks.trading.market.errors import DataError
 from mx_tasks.trading.market.rules import Costs, Rules
@@ -30,13 +30,17 @@ from mx_tasks.trading.market.windows import Span
 
 DECAY = 0.94
 """Of the volatility's memory a bar (RiskMetrics 1996)."""
+BACK = 0.2
+"""What draws a volatility to its long-run level, against what has just happened."""
 LEAST_BARS = 120
 HORIZONS = (1, 2, 3)
 LIMIT = 2.0
 SETTLE = 60
 """Bars drawn and thrown away, so that no window begins at the history's own volatility."""
 NEAR = 0.02
-BASE_VOLUME = 1e6
+LARGEST = 0.6
+BOUNDS = (0.1, 12.0)
+"""Of a variance, in long-run ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,18 @@ class Effect:
     sign: int
 
     def drift(self, past: Array) -> Array:
-        """Expected returns of the next bar from the shocks of past bars (newest last), all in volatilities."""
+        """Expected returns of the next bar from the shocks of past bars (newest last), all in volatilities.
+
+        ``past`` has the shape (bars, paths, assets).
+        """
         if not self.edge or len(past) < self.horizon:
-            return np.zeros(past.shape[1])
+            return np.zeros(past.shape[1:])
         strength = past[-self.horizon :].sum(axis=0) / np.sqrt(self.horizon)
-        if past.shape[1] > 1:
-            strength = strength - strength.mean()
+        several = past.shape[2] > 1
+        if several:
+            strength = strength - strength.mean(axis=1, keepdims=True)
         drift: Array = self.sign * self.edge * np.clip(strength, -LIMIT, LIMIT)
-        return drift - (drift.mean() if past.shape[1] > 1 else 0.0)
+        return drift - drift.mean(axis=1, keepdims=True) if several else drift
 
 
 def drawn_effect(edge: float, rng: np.random.Generator) -> Effect:
@@ -117,50 +125,61 @@ class Resampler:
         return (parts - parts.mean(axis=0)) / parts.std(axis=0), root
 
     def draw(self, bars: int, effect: Effect, rng: np.random.Generator) -> tuple[Bars, Array]:
-        """So many bars, and the drift expected of each bar by what came before (shape as the closes'). The first closes are 100."""
+        """So many bars, and the return expected of each by what came before (of the closes' shape). The first closes are 100."""
+        drawn = self.draw_many(bars, effect, rng, 1)
+        symbols = tuple(f"S{place:02d}" for place in range(self.assets))
+        dates = _dates(self.history.bars.dates, bars, rng)
+        columns = [drawn[name][0] for name in FIELDS]
+        return Bars(dates, symbols, *columns), drawn["expected"][0]
+
+    def draw_many(self, bars: int, effect: Effect, rng: np.random.Generator, paths: int) -> dict[str, Array]:
+        """The same of several paths at once: the fields of bars, and ``expected``, of shape (paths, bars, assets)."""
         parts, root = self._parts
-        count, assets = bars + SETTLE, self.assets
-        places = rng.integers(len(parts), size=(count, assets))
-        shocks = np.take_along_axis(parts, places, axis=0) @ root.T
+        count, shape = bars + SETTLE, (paths, self.assets)
+        places = rng.integers(len(parts), size=(count, *shape))
+        shocks = parts[places, np.arange(self.assets)] @ root.T
         level = self.volatility**2
-        # a turbulent day is one for all: volatilities share a part of their path
-        variance = level.copy()
-        news, moves, expected, risks = (np.zeros((count, assets)) for _ in range(4))
+        variance = np.broadcast_to(level, shape)
+        news, moves, expected, risks = (np.zeros((count, *shape)) for _ in range(4))
         for bar in range(count):
             risks[bar] = risk = np.sqrt(variance)
             expected[bar] = effect.drift(news[max(0, bar - effect.horizon) : bar]) * risk
             news[bar] = shocks[bar]
-            moves[bar] = np.clip(risk * shocks[bar], -0.6, 0.6) + expected[bar]
-            surprise = moves[bar] ** 2 / level
-            shared = 0.5 * surprise + 0.5 * surprise.mean()
-            variance = level * np.clip(
-                DECAY * variance / level + (1 - DECAY) * (0.1 + 0.9 * shared), 0.1, 12.0
-            )
-        gross = np.exp(moves - 0.5 * risks**2 + np.log1p(self.drift))
-        return self._bars(gross[SETTLE:], moves[SETTLE:] - expected[SETTLE:], rng), expected[SETTLE:]
+            moved = np.clip(risk * shocks[bar], -LARGEST, LARGEST)
+            moves[bar] = moved + expected[bar]
+            surprise = moved**2 / level
+            # a turbulent day is one for all: volatilities share a part of their path
+            shared = 0.5 * surprise + 0.5 * surprise.mean(axis=1, keepdims=True)
+            grown = DECAY * variance / level + (1 - DECAY) * (BACK + (1 - BACK) * shared)
+            variance = level * np.clip(grown, *BOUNDS)
+        gross = np.exp(moves - 0.5 * risks**2 + np.log1p(self.drift))[SETTLE:]
+        found = self._columns(gross, (moves - expected)[SETTLE:], rng) | {"expected": expected[SETTLE:]}
+        return {name: np.moveaxis(column, 0, 1) for name, column in found.items()}
 
-    def _bars(self, gross: Array, shocks: Array, rng: np.random.Generator) -> Bars:
+    def _columns(self, gross: Array, shocks: Array, rng: np.random.Generator) -> dict[str, Array]:
         """Bars around the closes: gaps, ranges and volumes of days of the history that moved alike."""
         gross = gross.copy()
         gross[0] = 1.0
         close = np.asarray(100 * np.cumprod(gross, axis=0), dtype=np.float64)
-        symbols = tuple(f"S{place:02d}" for place in range(self.assets))
-        dates = _dates(self.history.bars.dates, len(close), rng)
         if self._shapes is None:
-            return Bars(dates, symbols, close, close, close, close, np.zeros_like(close))
+            return dict.fromkeys(FIELDS[:4], close) | {"volume": np.zeros_like(close)}
         order = np.argsort(self.returns, axis=0)
         like = np.empty(close.shape, dtype=np.intp)
         spread = max(1, int(NEAR * len(order)))
         for asset in range(self.assets):
-            place = np.searchsorted(self.returns[order[:, asset], asset], shocks[:, asset])
-            place = np.clip(place + rng.integers(-spread, spread + 1, len(place)), 0, len(order) - 1)
-            like[:, asset] = order[place, asset]
-        gap, above, below, volume = (np.take_along_axis(shape, like, axis=0) for shape in self._shapes)
-        before = np.vstack([close[:1], close[:-1]])
-        opened = np.asarray(before * np.exp(np.clip(gap, -0.5, 0.5)), dtype=np.float64)
-        high: Array = np.maximum(opened, close) * np.exp(above)
-        low: Array = np.minimum(opened, close) * np.exp(-below)
-        return Bars(dates, symbols, opened, high, low, close, BASE_VOLUME * volume)
+            place = np.searchsorted(self.returns[order[:, asset], asset], shocks[..., asset])
+            place = np.clip(place + rng.integers(-spread, spread + 1, place.shape), 0, len(order) - 1)
+            like[..., asset] = order[place, asset]
+        gap, above, below, volume = (shape[like, np.arange(self.assets)] for shape in self._shapes)
+        before = np.concatenate([close[:1], close[:-1]])
+        opened = np.asarray(before * np.exp(gap), dtype=np.float64)
+        return {
+            "open": opened,
+            "high": np.maximum(opened, close) * np.exp(above),
+            "low": np.minimum(opened, close) * np.exp(-below),
+            "close": close,
+            "volume": volume,
+        }
 
 
 def _filtered(squares: Array, first: Array) -> Array:
@@ -176,7 +195,7 @@ def _filtered(squares: Array, first: Array) -> Array:
 def _shapes(
     bars: Bars, alive: NDArray[np.bool_], rows: slice, returns: Array, before: Array
 ) -> tuple[Array, Array, Array, Array] | None:
-    """Gap, range above and below, and volume by its mean, of each bar but the first; None of closes alone."""
+    """Gap, range above and below, and volume at a price of 100, of each bar but the first; None of closes alone."""
     opened, high, low, close = (
         getattr(bars, name)[rows][1:, alive] for name in ("open", "high", "low", "close")
     )
@@ -186,10 +205,8 @@ def _shapes(
     gap = np.sign(gap) * np.minimum(np.abs(gap), np.abs(returns) + returns.std(axis=0))
     above = np.log(high / np.maximum(opened, close))
     below = np.log(np.minimum(opened, close) / low)
-    traded = bars.volume[rows][1:, alive]
-    mean = traded.mean(axis=0)
-    volume = np.divide(traded, mean, out=np.zeros_like(traded), where=mean > 0)
-    return gap, np.maximum(above, 0.0), np.maximum(below, 0.0), volume
+    money = bars.volume[rows][1:, alive] * close
+    return gap, np.maximum(above, 0.0), np.maximum(below, 0.0), money / 100
 
 
 def _dates(dates: NDArray[np.datetime64], count: int, rng: np.random.Generator) -> NDArray[np.datetime64]:

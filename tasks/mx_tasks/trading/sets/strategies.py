@@ -227,7 +227,7 @@ def real(
     windows: int = REAL_WINDOWS,
     bars: int = 63,
     embargo: int = 20,
-    edge: float = 0.4,
+    edge: float = 0.5,
     salt: str | None = None,
 ) -> StrategyTasks:
     """``trading:strategy-real``, ``trading:strategy-real/my.csv``: a pinned source, or your file, resampled.

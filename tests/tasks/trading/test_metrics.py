@@ -121,15 +121,6 @@ def test_a_track_that_never_moves_is_neither_infinite_nor_nan(value: float) -> N
     found = metrics.record(np.full(60, value))
     assert found.sharpe == 0.0
     assert np.isfinite(list(found.as_dict().values())).all()
-    assert metrics.excess_sharpe(np.full(60, value), TRACK) == 0.0
-
-
-def test_leverage_buys_nothing() -> None:
-    rng = np.random.default_rng(0)
-    track, benchmark = rng.normal(0.001, 0.01, 250), rng.normal(0.0005, 0.01, 250)
-    assert metrics.excess_sharpe(track, benchmark) == pytest.approx(
-        metrics.excess_sharpe(3 * track, benchmark), rel=1e-12
-    )
 
 
 def test_more_trials_deflate() -> None:

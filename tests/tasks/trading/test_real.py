@@ -1,4 +1,4 @@
-"""Levels 4 to 6 on real bars: desks over several windows, paired scores, other costs, corporate actions from a table."""
+"""Levels 4 to 6 on real bars: desks over several windows, other costs, corporate actions from a table."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 from mx_tasks import ServiceError, Submission, load_task_set
-from mx_tasks.trading.grading.arenas import HISTORY, HistoryArena
+from mx_tasks.trading.grading.real_arenas import HISTORY, DatedArena
 from mx_tasks.trading.imports.sources import History, read_actions, read_file
 from mx_tasks.trading.market.bars import Bars, check_bars, close_only
 from mx_tasks.trading.market.corporate import Action
 from mx_tasks.trading.market.desk import Desk
 from mx_tasks.trading.market.errors import DataError, WindowError
-from mx_tasks.trading.market.metrics import excess_sharpe, paired_excess, volatility
 from mx_tasks.trading.market.reruns import at_costs, returns_of, run_again, track
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Portfolio, make_market
@@ -36,8 +35,8 @@ def walk(count: int = 1400, assets: int = 3, seed: int = 5) -> History:
 
 
 def desks(windows: int = 8, bars: int = 12, history: History | None = None, salt: str = "s") -> RealDeskTasks:
-    arena = HistoryArena("real", history or walk(), "a test's", bars=bars, embargo=5, apart=True)
-    return RealDeskTasks(arena, windows=windows, salt=salt, count=lambda fingerprint: 1)
+    arena = DatedArena("dated", history or walk(), "a test's", bars=bars, embargo=5)
+    return RealDeskTasks(arena, windows=windows, salt=salt, count=lambda windows, tried: 1)
 
 
 def play(tasks: RealDeskTasks, decide: Any, index: int = 0) -> Any:
@@ -77,7 +76,7 @@ def test_a_desk_trades_eight_windows_in_the_order_of_time() -> None:
 
 def test_equal_weight_scores_nothing_and_so_do_constant_tracks_and_leverage() -> None:
     tasks = desks()
-    assert abs(play(tasks, lambda series: [1 / 3] * 3).parts["median"]) < 1e-9
+    assert abs(play(tasks, lambda series: [1 / 3] * 3).parts["excess"]) < 0.01
     idle = play(tasks, lambda series: [0, 0, 0])
     assert idle.score == 0.0
     assert not idle.passed
@@ -95,19 +94,9 @@ def test_who_knows_what_comes_is_paid_and_a_window_forgets_what_was_known() -> N
         return (market.after[desk.row + 1] > 1).astype(float).tolist()
 
     grade = play(desks(), knowing)
-    assert grade.parts["median"] > 3
+    assert grade.parts["excess"] > 3
     assert grade.score == 1.0
     assert grade.passed
-
-
-def test_the_paired_excess_is_at_the_benchmarks_volatility() -> None:
-    rng = np.random.default_rng(0)
-    own, bench = rng.normal(0.002, 0.03, 200), rng.normal(0.001, 0.01, 200)
-    excess = paired_excess(own, bench)
-    assert volatility(excess + bench) == pytest.approx(volatility(bench), rel=1e-12)
-    by_hand = (excess.mean() * 252) / (bench.std(ddof=1) * 252**0.5)
-    assert excess_sharpe(own, bench) == pytest.approx(by_hand, rel=1e-12)
-    assert excess_sharpe(np.full(200, 0.01), bench) == 0.0
 
 
 def test_tracks_at_other_costs_are_those_of_a_market_with_those_costs() -> None:
@@ -144,11 +133,12 @@ def test_tracks_at_other_costs_are_those_of_a_market_with_those_costs() -> None:
 def test_a_grade_reports_the_score_at_none_one_and_two_times_the_costs() -> None:
     rng = np.random.default_rng(3)
     parts = play(desks(), lambda series: rng.dirichlet(np.ones(3)).tolist()).parts
-    assert parts["score 0x"] > parts["score 1x"] > parts["score 2x"]
-    assert parts["score 1x"] == parts["median"]
+    assert parts["return 0x"] > parts["return 1x"] > parts["return 2x"]
+    assert parts["score 0x"] == parts["score 1x"] == parts["score 2x"] == 0.0
     assert {"sharpe", "sortino", "drawdown", "calmar", "turnover", "cost drag", "exposure"} <= set(parts)
     assert 0 < parts["exposure"] < 1.05  # costs are paid from cash
-    assert parts["low"] <= parts["median"] <= parts["high"]
+    assert parts["certain"] == 0.0
+    assert parts["chance"] == 1.0
 
 
 def test_folds_are_purged_apart_and_inside_the_split() -> None:
@@ -165,7 +155,7 @@ def test_folds_are_purged_apart_and_inside_the_split() -> None:
     with pytest.raises(WindowError, match="too few for 8 windows of 25"):
         draw_folds(Span(0, 120), 8, 40, 25, 5, np.random.default_rng(0), apart=True)
     with pytest.raises(WindowError, match="purge is 0 to 59"):
-        HistoryArena("real", walk(), "a test's", purge=60)
+        DatedArena("dated", walk(), "a test's", purge=60)
 
 
 def test_no_window_of_a_split_touches_another_split() -> None:
@@ -303,7 +293,7 @@ def test_windows_of_a_history_in_which_assets_end() -> None:
     ]
     assert set(counts) == {2, 3}
     grade = play(tasks, lambda series: [1 / len(series.desk.market.bars.symbols)] * series.desk.market.assets)
-    assert abs(grade.parts["median"]) < 1e-9
+    assert abs(grade.parts["excess"]) < 0.01
 
 
 def test_actions_reach_every_face() -> None:
@@ -396,7 +386,9 @@ def test_the_numeric_face_reads_a_file_by_name(tmp_path: Path) -> None:
         PortfolioEnv(data=str(tmp_path / "nothing.csv"))
 
 
-@pytest.mark.parametrize("name", ["trading:real", "trading:bootstrap", "trading:bootstrap-no-edge"])
+@pytest.mark.parametrize(
+    "name", ["trading:real", "trading:dated", "trading:bootstrap", "trading:bootstrap-no-edge"]
+)
 def test_sets_of_a_users_own_file(name: str, tmp_path: Path) -> None:
     history = walk(1300)
     path = tmp_path / "mine.csv"

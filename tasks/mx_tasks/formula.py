@@ -6,11 +6,20 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from mx_tasks.task import Split
+
 OPERATORS = {"*": 5, "+": 4, "-": 4, "&": 3, "^": 2, "|": 1}
 """Binary operators of the formulas with Python's precedence, higher binds tighter."""
 
 COMMUTATIVE = frozenset("*+&^|")
 NAMES = ("a", "b", "c", "d")
+
+SPLIT_BUCKETS: dict[Split, frozenset[int]] = {
+    "train": frozenset(range(3, 10)),
+    "validation": frozenset({2}),
+    "test": frozenset({0, 1}),
+}
+"""Which of the ten skeleton buckets belong to each split: a formula's operator tree is in one split only."""
 
 
 @dataclass(frozen=True, slots=True)

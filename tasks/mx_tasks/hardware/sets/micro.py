@@ -19,6 +19,7 @@ from mx_tasks.errors import SPLITS
 from mx_tasks.formula import (
     NAMES,
     OPERATORS,
+    SPLIT_BUCKETS,
     Formula,
     evaluate,
     parse_prefix,
@@ -31,7 +32,6 @@ from mx_tasks.hardware.grading.judge import grade_answer
 from mx_tasks.hardware.rtl.answers import verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.sets import DrawnTasks
-from mx_tasks.software.sets.micro import SPLIT_BUCKETS
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1

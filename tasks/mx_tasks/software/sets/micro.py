@@ -19,6 +19,7 @@ from mx_sandboxes import Limits, Sandbox
 from mx_tasks.errors import check_split
 from mx_tasks.formula import (
     NAMES,
+    SPLIT_BUCKETS,
     Formula,
     evaluate,
     parse_prefix,
@@ -36,13 +37,6 @@ HIDDEN_VECTORS = 8
 LARGEST_VALUE = 30
 LARGEST_ANSWER = 400
 VERSION = 1
-
-SPLIT_BUCKETS: dict[Split, frozenset[int]] = {
-    "train": frozenset(range(3, 10)),
-    "validation": frozenset({2}),
-    "test": frozenset({0, 1}),
-}
-"""Which of the ten skeleton buckets belong to each split: a formula's operator tree is in one split only."""
 
 INSTRUCTION = "Write each prefix formula as one line of Python."
 

@@ -9,12 +9,14 @@ from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, T
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
 from mx_envs.episode.wire import Question
 from mx_envs.faces.domain import Domain, domain_of
+from mx_envs.faces.face import AECEnvironment, ParallelEnvironment
 from mx_envs.faces.host import Options
 from mx_envs.faces.spaces import Chat, Text
 from mx_envs.registration import register as _register
 
 __all__ = [
     "DESIGNER_PROMPT",
+    "AECEnvironment",
     "Chat",
     "DefaultRewards",
     "Domain",
@@ -23,6 +25,7 @@ __all__ = [
     "Message",
     "Observation",
     "Options",
+    "ParallelEnvironment",
     "Question",
     "RewardModel",
     "Rewards",

@@ -4,54 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from gymnasium import spaces
 from pettingzoo import AECEnv
 
-from mx_envs.episode.episode import executor_name
 from mx_envs.episode.observation import Observation
-from mx_envs.episode.record import EpisodeRecord, Timing
-from mx_envs.faces.host import DESIGNER, RENDER_MODES, Host, checked_action, observed
-from mx_envs.faces.spaces import Text, observation_space
+from mx_envs.faces.face import Face
+from mx_envs.faces.host import DESIGNER, Host, checked_action, observed
 
 
-class EpisodeAEC(AECEnv[str, Observation, str]):  # type: ignore[misc]  # PettingZoo ships no types
+class EpisodeAEC(Face, AECEnv[str, Observation, str]):  # type: ignore[misc]  # PettingZoo ships no types
     """An episode as a PettingZoo AEC environment.
 
     Turns within a batch come in the order in which the script asked; when the script ends, all agents terminate.
     """
 
     def __init__(self, host: Host, name: str) -> None:
-        super().__init__()
-        self.host = host
-        self.metadata = {
-            "name": name,
-            "render_modes": list(RENDER_MODES),
-            "render_fps": 4,
-            "is_parallelizable": False,
-        }
-        self.render_mode = host.render_mode
-        self.possible_agents = host.agents
-        self._names = tuple(executor_name(slot) for slot in range(host.executors))
-        self._observation_spaces = {agent: observation_space() for agent in self.possible_agents}
-        self._action_spaces = {agent: Text() for agent in self.possible_agents}
-
-    @property
-    def episode(self) -> EpisodeRecord | None:
-        """The record of the episode in play; None until it is over."""
-        return self.host.record
-
-    @property
-    def timing(self) -> Timing:
-        """Where the episode's wall time went. Raises RuntimeError before the first reset."""
-        return self.host.timing
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """A chat, under ``messages``."""
-        return self._observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Space[str]:
-        """Any text."""
-        return self._action_spaces[agent]
+        super().__init__(host, name, is_parallelizable=False)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses."""
@@ -105,11 +72,3 @@ class EpisodeAEC(AECEnv[str, Observation, str]):  # type: ignore[misc]  # Pettin
             self.terminations[agent] = True
             self.infos[agent] = self.host.info(agent)
         self.agent_selection = self.agents[0]
-
-    def render(self) -> str | None:
-        """The transcript so far (mode ``ansi``), or its news on the terminal (mode ``human``)."""
-        return self.host.render()
-
-    def close(self) -> None:
-        """End the episode in play and the sandboxes that this environment opened."""
-        self.host.close()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
-from mx_envs.episode.observation import Observation
 from mx_envs.faces.aec import EpisodeAEC
+from mx_envs.faces.face import AECEnvironment, ParallelEnvironment
 from mx_envs.faces.host import Options, make_host
 from mx_envs.faces.parallel import EpisodeParallel
 from mx_tasks import TaskSet
@@ -24,17 +23,19 @@ class Domain:
     env_id: str
     module: str
 
-    def env(self, **options: Unpack[Options]) -> AECEnv[str, Observation, str]:
+    def env(self, **options: Unpack[Options]) -> AECEnvironment:
         """The AEC environment, which also checks that its methods are called in a possible order."""
-        return OrderEnforcingWrapper(self.raw_env(**options))
+        wrapped: AECEnvironment = OrderEnforcingWrapper(self.raw_env(**options))
+        return wrapped
 
-    def raw_env(self, **options: Unpack[Options]) -> AECEnv[str, Observation, str]:
+    def raw_env(self, **options: Unpack[Options]) -> AECEnvironment:
         """The AEC environment without checks of the order of calls."""
         if options.get("max_cycles") is not None:
-            return parallel_to_aec(self.parallel_env(**options))
+            converted: AECEnvironment = parallel_to_aec(self.parallel_env(**options))
+            return converted
         return EpisodeAEC(make_host(self.name, self.env_id, **_without_cycles(options)), self.module)
 
-    def parallel_env(self, **options: Unpack[Options]) -> ParallelEnv[str, Observation, str]:
+    def parallel_env(self, **options: Unpack[Options]) -> ParallelEnvironment:
         """The parallel environment."""
         host = make_host(self.name, self.env_id, **_without_cycles(options))
         return EpisodeParallel(host, self.module, options.get("max_cycles"))

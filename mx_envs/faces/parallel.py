@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from mx_envs.episode.episode import executor_name
 from mx_envs.episode.observation import Observation
-from mx_envs.episode.record import EpisodeRecord, Timing
 from mx_envs.episode.wire import Question
-from mx_envs.faces.host import DESIGNER, RENDER_MODES, Host, checked_action, observed
-from mx_envs.faces.spaces import Text, observation_space
+from mx_envs.faces.face import Face
+from mx_envs.faces.host import DESIGNER, Host, checked_action, observed
 
 
-class EpisodeParallel(ParallelEnv[str, Observation, str]):  # type: ignore[misc]  # PettingZoo ships no types
+class EpisodeParallel(Face, ParallelEnv[str, Observation, str]):  # type: ignore[misc]  # PettingZoo ships no types
     """An episode as a PettingZoo parallel environment.
 
     The designer acts in the first step. After that each executor with a question answers its oldest one; agents without a question
@@ -26,34 +24,11 @@ class EpisodeParallel(ParallelEnv[str, Observation, str]):  # type: ignore[misc]
     def __init__(self, host: Host, name: str, max_cycles: int | None = None) -> None:
         if max_cycles is not None and max_cycles < 1:
             raise ValueError(f"max_cycles is 1 or more, not {max_cycles}")
-        self.host = host
-        self.metadata = {"name": name, "render_modes": list(RENDER_MODES), "render_fps": 4}
-        self.render_mode = host.render_mode
-        self.possible_agents = host.agents
+        super().__init__(host, name)
         self.agents: list[str] = []
         self._cycles = max_cycles
         self._cycle = 0
         self._paid_out = False
-        self._observation_spaces = {agent: observation_space() for agent in self.possible_agents}
-        self._action_spaces = {agent: Text() for agent in self.possible_agents}
-
-    @property
-    def episode(self) -> EpisodeRecord | None:
-        """The record of the episode in play; None until it is over."""
-        return self.host.record
-
-    @property
-    def timing(self) -> Timing:
-        """Where the episode's wall time went. Raises RuntimeError before the first reset."""
-        return self.host.timing
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """A chat, under ``messages``."""
-        return self._observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Space[str]:
-        """Any text."""
-        return self._action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -128,14 +103,6 @@ class EpisodeParallel(ParallelEnv[str, Observation, str]):  # type: ignore[misc]
         for question in self.host.current.pending:
             asked.setdefault(executor_name(question.slot), question)
         return asked
-
-    def render(self) -> str | None:
-        """The transcript so far (mode ``ansi``), or its news on the terminal (mode ``human``)."""
-        return self.host.render()
-
-    def close(self) -> None:
-        """End the episode in play and the sandboxes that this environment opened."""
-        self.host.close()
 
 
 def _action_of(agent: str, actions: dict[str, str]) -> str:

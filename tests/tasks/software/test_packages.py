@@ -6,8 +6,8 @@ import random
 
 from mx_sandboxes import Sandbox
 from mx_tasks import SPLITS, Submission
-from mx_tasks.software.generate.packages import PackageTasks, skeletons
 from mx_tasks.formula import SPLIT_BUCKETS
+from mx_tasks.software.generate.packages import PackageTasks, skeletons
 
 
 def test_no_shape_of_a_function_is_in_two_splits() -> None:

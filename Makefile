@@ -44,7 +44,7 @@ lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-cache
 
 format: $(READY) ## rewrite the sources in the house style
 	$(VENV)/bin/ruff check --fix-only --quiet .

@@ -116,6 +116,10 @@ class Reason(Enum):
     PROCESSES to OPEN_FILES are limits that refuse instead of killing. They are a job's end where the refusal was: a program in the
     sandbox's Python died of that very error (``OSError`` with ENOSPC, EFBIG, EMFILE; no more processes or threads), or the kernel's
     SIGXFSZ killed it. A program that handles the error, or is not Python, ends in its own way; see ``Completed.limits_hit``.
+
+    BROKE_SANDBOX: the slot died under the job, and a harmless job in a fresh slot of the same kind did not suffer that. It is the
+    job's own doing, an outcome like the others. SANDBOX_DIED: the harmless job suffered it too, or somebody outside killed the slot
+    (seen by the kernel or the engine, not told by the slot), twice under the same job; it says nothing about the job.
     """
 
     EXITED = "exited"
@@ -131,6 +135,7 @@ class Reason(Enum):
     OPEN_FILES = "open files"
     PROTOCOL = "protocol"
     CLOSED = "closed"
+    BROKE_SANDBOX = "broke its sandbox"
     SANDBOX_DIED = "sandbox died"
 
 
@@ -140,7 +145,8 @@ class Completed:
 
     ``exit_code`` is the program's own (negative: the signal that ended it), None when a limit or the host ended it.
     ``files`` holds those of the names asked for with ``collect`` that are regular files within the limits. ``attempts`` is 2 when
-    the slot died under the job and it was run again on a new one. ``limits_hit`` holds the limits that the job is known to have
+    somebody killed the slot under the job from outside and it was run again on a new one; never more. ``cause`` says in words what
+    became of the slot, for BROKE_SANDBOX and SANDBOX_DIED. ``limits_hit`` holds the limits that the job is known to have
     reached, whether or not they ended it: those that did, a writable folder that was full and the most processes and threads
     that there may be, when the job's keeper looked (up to every 20 ms, and at the end). ``cpu_s`` and ``peak_memory_bytes`` are
     always given; the peak is the larger of the sampled total and of what the kernel says of the largest single process.
@@ -156,6 +162,7 @@ class Completed:
     peak_memory_bytes: int = 0
     attempts: int = 1
     limits_hit: tuple[Reason, ...] = ()
+    cause: str = ""
 
     @property
     def ok(self) -> bool:
@@ -235,8 +242,8 @@ class Sandbox(Protocol):
 
         ``files`` that many jobs start from are best a :class:`~mx_sandboxes.Tree`: a slot takes it in once.
 
-        ``fresh`` runs it in a slot that has never served another job. A job whose slot dies under it is run once more, on a new
-        slot, and its ``attempts`` say so.
+        ``fresh`` runs it in a slot that has never served another job. A job whose slot somebody kills from outside is run once
+        more, on a new slot, and its ``attempts`` say so; one that ends its slot itself is BROKE_SANDBOX.
 
         Raises ValueError for a file name that is absolute or leaves the workspace, SandboxError when the sandbox itself fails.
         """

@@ -30,6 +30,8 @@ HIGH_WATER = 1 << 20
 PENDING_LIMIT = 64 << 20
 FIRST_LOOK_S, BRIEF_S, OFTEN_S, SELDOM_S = 0.05, 0.02, 0.1, 0.4
 LAST_WORDS_S = 1.0
+PRESSED_S = 0.5
+"""From this long before a job's wall time is over, the host hears that nothing of it lives, then of its end, then of the wipe."""
 LIMITS = {
     "wall time",
     "cpu time",
@@ -132,6 +134,8 @@ class Keeper:
         while self.ended is None and self.reason is None:
             self.turn()
         self.kill_all()
+        if self.pressed():
+            self.link.write(b"A")
         self.read_rest()
         ended = self.verdict()
         if self.request["session"]:
@@ -143,6 +147,9 @@ class Keeper:
         told = self.told(ended)
         if self.uid is None:
             return told, self.begun
+        if self.pressed():
+            self.link.send(told)
+            told = b""
         try:
             with acting_as(self.uid):
                 wipe()
@@ -150,6 +157,11 @@ class Keeper:
             self.link.send(told)  # it has ended all the same
             raise
         return told, self.begun and not left()
+
+    def pressed(self) -> bool:
+        """Whether the host is about to give the job up for lost: it waits for a one-shot job little longer than its wall time."""
+        end = self.started + self.limits["wall_s"] - PRESSED_S
+        return not self.request["session"] and time.monotonic() > end
 
     def close(self) -> None:
         """Let go of what the job had."""

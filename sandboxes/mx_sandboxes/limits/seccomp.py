@@ -100,8 +100,12 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "uselib": (134, None),
     "vhangup": (153, 58),
 }
-NEW_NAMESPACES = 0x7E020000
-"""The CLONE_NEW* flags that clone takes: cgroup, uts, ipc, user, pid, net; mount.
+CLONE_FLAGS = 0x017D5FFF
+"""What a process or thread may be made with: the signal of its end, and what C libraries set: VM, FS, FILES, SIGHAND, PIDFD,
+VFORK, THREAD, SYSVSEM, SETTLS, PARENT_SETTID, CHILD_CLEARTID, DETACHED (without effect since Linux 2.6), CHILD_SETTID.
+
+Not PARENT: such a child is its maker's sibling, for whoever runs the job to bury, and outlives it. Not PTRACE and UNTRACED, which
+are for tracers; not the NEW* flags, which make namespaces; not IO, whose contexts are the disks'; none that a future kernel brings.
 
 clone3, whose flags a filter cannot see, does not exist in here: C libraries fall back to clone."""
 FIRST_UNKNOWN = 451
@@ -111,8 +115,8 @@ INTERNET_PROTOCOLS = (0, 6, 17)
 """The default, TCP and UDP. Others make the kernel load code that few have ever looked at."""
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x50000
-_EPERM, _ENOSYS, _EPROTONOSUPPORT, _EOPNOTSUPP, _EAFNOSUPPORT = (
-    _ERRNO | number for number in (1, 38, 93, 95, 97)
+_EPERM, _EINVAL, _ENOSYS, _EPROTONOSUPPORT, _EOPNOTSUPP, _EAFNOSUPPORT = (
+    _ERRNO | number for number in (1, 22, 38, 93, 95, 97)
 )
 _PRETEND = _ERRNO
 """Nothing is done, and the program is told that it was."""
@@ -122,6 +126,16 @@ _UNIX, _INTERNET, _INTERNET6, _NETLINK = 1, 2, 10, 16
 _RLIMIT_CORE = 4
 _F_SETLEASE, _F_NOTIFY = 1024, 1026
 _MSG_OOB = 1
+_MADV_MERGEABLE, _MADV_COLD, _MADV_PAGEOUT = 12, 20, 21
+_FADV_DONTNEED = 4
+_RWF_DSYNC, _RWF_SYNC, _RWF_APPEND = 2, 4, 16
+_CACHES = {
+    "fadvise64": ((221, 223), 3),
+    "madvise": ((28, 233), 2),
+    "preadv2": ((327, 286), 5),
+    "pwritev2": ((328, 287), 5),
+}
+"""The calls by which a program learns or decides what is cached of files that it shares with the host, and which argument says so."""
 _OUT_OF_BAND = {"sendto": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}
 """Which argument of a call holds its flags. CVE-2025-38236 made out-of-band data a way into the kernel."""
 _TRANSFERS = {
@@ -192,7 +206,7 @@ def _one_of(values: Sequence[int], yes: int, no: int) -> bytes:
 
 def _arguments(machine: _Machine) -> bytes:
     """The calls that are refused for some of their arguments."""
-    namespaces = _argument(0) + _if(_JSET, NEW_NAMESPACES, _give(_EPERM)) + _give(_ALLOW)
+    making = _argument(0) + _if(_JSET, ~CLONE_FLAGS & 0xFFFFFFFF, _give(_EPERM)) + _give(_ALLOW)
     # a lease or a notice on a file of the host's is a window on who opens it there
     control = _argument(1) + _one_of((_F_SETLEASE, _F_NOTIFY), _EPERM, _ALLOW)
     # inside their namespaces; AF_VSOCK, for one, knows none. Of netlink only routes: the events of devices are the host's
@@ -207,6 +221,19 @@ def _arguments(machine: _Machine) -> bytes:
     own += _argument(2) + _instruction(_JEQ, 0, 1, 0) + _give(_PRETEND)
     own += _argument(2, high=True) + _one_of((0,), _ALLOW, _PRETEND)
     core = _argument(0) + _one_of((_RLIMIT_CORE,), _PRETEND, _ALLOW)
+    # what the host has cached of its files is the host's: no job evicts it, asks for it, or has its own pages merged with others'
+    answers = {
+        "fadvise64": _one_of((_FADV_DONTNEED,), _PRETEND, _ALLOW),
+        "madvise": _one_of((_MADV_MERGEABLE, _MADV_COLD, _MADV_PAGEOUT), _EINVAL, _ALLOW),
+        "preadv2": _if(_JSET, ~(_RWF_DSYNC | _RWF_SYNC | _RWF_APPEND) & 0xFFFFFFFF, _give(_EOPNOTSUPP))
+        + _give(_ALLOW),
+        "pwritev2": _if(_JSET, ~(_RWF_DSYNC | _RWF_SYNC | _RWF_APPEND) & 0xFFFFFFFF, _give(_EOPNOTSUPP))
+        + _give(_ALLOW),
+    }
+    caches = b"".join(
+        _if(_JEQ, numbers[machine.column], _argument(place) + answers[name])
+        for name, (numbers, place) in _CACHES.items()
+    )
     transfers = b"".join(
         _if(
             _JEQ,
@@ -217,7 +244,8 @@ def _arguments(machine: _Machine) -> bytes:
     )
     return (
         transfers
-        + _if(_JEQ, machine.clone, namespaces)
+        + caches
+        + _if(_JEQ, machine.clone, making)
         + _if(_JEQ, machine.fcntl, control)
         + _if(_JEQ, machine.socket, sockets + _give(_EAFNOSUPPORT))
         + _if(_JEQ, machine.socketpair, pairs)

@@ -48,16 +48,19 @@ class Request:
         for name in (*self._split()[1], *(name.removesuffix("/") for name in self.collect)):
             check_name(name)
         check_limits(self.limits)
-        tree, files = self._split()
-        size = sum(map(len, files.values())) + (tree.size if tree is not None else 0)
+        size = self.size - len(self.stdin)
         if size > self.limits.workspace_bytes:
             raise ValueError(
                 f"files of {size} bytes do not fit in a workspace of {self.limits.workspace_bytes} bytes"
             )
-        if size + len(self.stdin) > MESSAGE_LIMIT // 2:
-            raise ValueError(
-                f"{size + len(self.stdin)} bytes of files and stdin are more than one request carries"
-            )
+        if self.size > MESSAGE_LIMIT // 2:
+            raise ValueError(f"{self.size} bytes of files and stdin are more than one request carries")
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files and its stdin."""
+        tree, files = self._split()
+        return sum(map(len, files.values())) + (tree.size if tree is not None else 0) + len(self.stdin)
 
     @property
     def tree(self) -> Tree | None:

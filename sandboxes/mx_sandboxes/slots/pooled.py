@@ -14,13 +14,15 @@ from types import TracebackType
 from typing import Self
 
 from mx_sandboxes.sandbox import Capabilities, Completed, Job, Limits, Reason, SandboxError
+from mx_sandboxes.slots.deaths import judged
 from mx_sandboxes.slots.jobs import Request, as_tuple
 from mx_sandboxes.slots.pool import Pool
 from mx_sandboxes.slots.session import SlotSession
 from mx_sandboxes.slots.slot import Slot, SlotDiedError
 
 ATTEMPTS = 2
-"""A job has no way to act on anything outside its slot, so one whose slot died may run again."""
+"""A job has no way to act on anything outside its slot, so one whose slot was killed from outside may run again."""
+CLOSED = "the sandbox was closed while it ran"
 
 
 class PooledSandbox:
@@ -42,6 +44,7 @@ class PooledSandbox:
             raise ValueError(f"a sandbox has at least one slot, not {slots}")
         self._backend = backend
         self._capabilities = capabilities
+        self._birth = birth
         self._slots = slots
         self._limits = limits
         self._pool = Pool(birth, slots, kind)
@@ -135,23 +138,36 @@ class PooledSandbox:
         try:
             return self._run(request, fresh=job.fresh)
         except SandboxError as error:  # one job's verdict; the others go on
-            return Completed(Reason.SANDBOX_DIED, None, stderr=str(error).encode())
+            return Completed(Reason.SANDBOX_DIED, None, stderr=str(error).encode(), cause=str(error))
 
     def _run(self, request: Request, *, fresh: bool) -> Completed:
-        """Run a request; once more on a new slot when the first died under it."""
+        """Run a request; once more on a new slot when somebody killed the first one under it."""
+        causes = []
         for attempt in range(1, ATTEMPTS + 1):
             slot = self._pool.acquire(request.limits, fresh=fresh or attempt > 1)
             try:
                 return replace(slot.run(request), attempts=attempt)
-            except SlotDiedError:
+            except SlotDiedError as error:
                 if self._pool.closed:
-                    break
+                    return Completed(Reason.SANDBOX_DIED, None, attempts=attempt, cause=CLOSED)
+                death, culprit = error, slot.killed_from_outside()
             except BaseException:
                 slot.trusted = False
                 raise
             finally:
                 self._pool.release(slot)
-        return Completed(Reason.SANDBOX_DIED, None, attempts=attempt)
+            if not culprit:
+                return judged(death, self._birth, request.limits, attempt)
+            causes.append(f"{culprit} ({death})")
+        return Completed(Reason.SANDBOX_DIED, None, attempts=attempt, cause="; then ".join(causes))
+
+    def _judge_session(self, slot: Slot, death: SlotDiedError, limits: Limits) -> Completed:
+        """The end of a session whose slot died under it; it cannot be run again from here."""
+        if self._pool.closed:
+            return Completed(Reason.SANDBOX_DIED, None, cause=CLOSED)
+        if culprit := slot.killed_from_outside():
+            return Completed(Reason.SANDBOX_DIED, None, cause=f"{culprit} ({death})")
+        return judged(death, self._birth, limits)
 
     def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:
         """Have that many slots (default: all) ready for jobs of these limits. Raises SandboxError when one cannot be born."""
@@ -171,7 +187,7 @@ class PooledSandbox:
         )
         slot = self._pool.acquire(request.limits)
         try:
-            session = SlotSession(slot, request, self._pool.release)
+            session = SlotSession(slot, request, self._pool.release, self._judge_session)
             self._pool.lend(slot)
             return session
         except BaseException:

@@ -9,11 +9,16 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mx_sandboxes.sandbox import Completed, Json, Reason, SessionEndedError
+from mx_sandboxes.sandbox import Completed, Json, Limits, Reason, SessionEndedError
 from mx_sandboxes.slots.frames import FrameDecoder, ProtocolError, encode_frame, message
 from mx_sandboxes.slots.jobs import Request, as_tuple, read_ended
 from mx_sandboxes.slots.names import check_name
-from mx_sandboxes.slots.slot import GRACE_S, STARVED, Slot, SlotDiedError
+from mx_sandboxes.slots.slot import GRACE_S, STARVED, OverdueError, Slot, SlotDiedError
+
+CLOSE_S = 3.0
+"""Seconds that a server has for killing a session that its host closes."""
+Judge = Callable[[Slot, SlotDiedError, Limits], Completed]
+"""How a session ended whose slot died under it; asked before the slot is closed."""
 
 
 class SlotSession:
@@ -23,10 +28,11 @@ class SlotSession:
     policy may think for as long as it likes.
     """
 
-    def __init__(self, slot: Slot, request: Request, release: Callable[[Slot], None]) -> None:
+    def __init__(self, slot: Slot, request: Request, release: Callable[[Slot], None], judge: Judge) -> None:
         self._slot = slot
         self._limits = request.limits
         self._release = release
+        self._judge = judge
         self._decoder = FrameDecoder(request.limits.frame_bytes)
         self._patience = request.limits.wall_s
         self._ended: Completed | None = None
@@ -34,8 +40,8 @@ class SlotSession:
         self._released = False
         try:
             slot.begin(request)
-        except SlotDiedError:
-            self._die()
+        except SlotDiedError as error:
+            self._die(error)
 
     def send(self, frame: Json) -> None:
         """See `mx_sandboxes.Session.send`."""
@@ -43,8 +49,8 @@ class SlotSession:
         self._stop_if_ended()
         try:
             self._slot.send(message(b"F", data))
-        except SlotDiedError:
-            self._die()
+        except SlotDiedError as error:
+            self._die(error)
             self._stop_if_ended()
 
     def receive(self) -> Json:
@@ -64,8 +70,8 @@ class SlotSession:
             except TimeoutError:
                 self._kill(Reason.WALL_TIME)
                 self._stop_if_ended()
-            except SlotDiedError:
-                self._die()
+            except SlotDiedError as error:
+                self._die(error)
 
     def close(self, collect: Sequence[str] = ()) -> Completed:
         """See `mx_sandboxes.Session.close`. Raises ValueError for a name that is not in the workspace."""
@@ -76,8 +82,8 @@ class SlotSession:
             try:
                 if self._final is None:
                     self._final = self._finish(names)
-            except SlotDiedError:
-                self._die()
+            except SlotDiedError as error:
+                self._die(error)
             except BaseException:
                 self._slot.trusted = False
                 raise
@@ -85,16 +91,19 @@ class SlotSession:
                 self._released = True
                 self._release(self._slot)
         if self._final is None:  # an interrupt came in the middle of the first close
-            self._final = Completed(Reason.SANDBOX_DIED, None)
+            self._final = Completed(Reason.SANDBOX_DIED, None, cause="closing it was interrupted")
         return self._final
 
     def _finish(self, names: tuple[str, ...]) -> Completed:
+        end = time.monotonic() + GRACE_S
         if self._ended is None:
             self._slot.kill(Reason.CLOSED)
+            end = time.monotonic() + CLOSE_S
         self._slot.collect(names)
-        end = time.monotonic() + GRACE_S
         while True:
             kind, payload = self._slot.expect(b"FED", max(0.0, end - time.monotonic()))
+            if kind == b"E":
+                end = time.monotonic() + GRACE_S
             if kind == b"D":
                 completed = self._slot.finished(payload)
                 return completed if self._ended is None else _with_end(completed, self._ended)
@@ -122,21 +131,25 @@ class SlotSession:
     def _kill(self, reason: Reason) -> None:
         """End the program for a reason of the host's, and wait until it is dead."""
         self._slot.trusted = False
+        started = time.monotonic()
         try:
             self._slot.kill(reason)
-            end = time.monotonic() + GRACE_S
             while self._ended is None:
-                kind, payload = self._slot.expect(b"FE", max(0.0, end - time.monotonic()))
+                kind, payload = self._slot.in_time(b"FE", started - time.monotonic())
                 if kind == b"E":
                     self._ended = _with_reason(read_ended(payload), reason)
-        except SlotDiedError:
-            self._die()
+        except OverdueError:
+            over = self._slot.overdue(time.monotonic() - started)
+            self._final = self._ended = _with_reason(over, reason)
+        except SlotDiedError as error:
+            self._die(error)
 
-    def _die(self) -> None:
+    def _die(self, death: SlotDiedError) -> None:
         if self._final is None and self._ended is not None:
             self._final = self._ended
         elif self._final is None:
-            self._final = STARVED if self._slot.starved else Completed(Reason.SANDBOX_DIED, None)
+            starved = self._slot.starved
+            self._final = STARVED if starved else self._judge(self._slot, death, self._limits)
             self._ended = self._final
         self._slot.close()
 

@@ -17,7 +17,11 @@ logger = logging.getLogger(__name__)
 
 BIRTH_S = 30.0
 GRACE_S = 10.0
-"""Seconds that a server has for what is its own work: killing, collecting, cleaning."""
+"""Seconds that a server has for what is its own work once a job has ended in time: collecting, cleaning."""
+OVERDUE_S = 0.35
+"""Seconds beyond a job's wall time after which a server that has not said that the job ended is not waited for."""
+BYTES_PER_S = 50e6
+"""How fast a server takes in files at least; its clock starts when it has them."""
 MAXIMAL_JOBS = 2000
 SURE_ENDS = frozenset(
     {
@@ -37,6 +41,10 @@ STARVED = Completed(Reason.MEMORY, None, limits_hit=(Reason.MEMORY,))
 
 class SlotDiedError(SandboxError):
     """The jail or its server is gone, silent beyond its time, or not making sense."""
+
+
+class OverdueError(SandboxError):
+    """The job's wall time is over, and its server has not ended it."""
 
 
 class Transport(Protocol):
@@ -59,6 +67,12 @@ class Transport(Protocol):
 
     def out_of_memory(self) -> bool:
         """Whether the kernel has ever killed in this jail for want of memory, as far as is seen from outside."""
+
+    def killed_from_outside(self) -> str:
+        """What shows, beyond the reach of any job, that somebody else ended this jail; empty where nothing does."""
+
+    def kill(self) -> None:
+        """Kill everything in the jail now, where that takes no asking and no waiting."""
 
 
 class Slot:
@@ -158,14 +172,44 @@ class Slot:
 
     def run(self, request: Request) -> Completed:
         """Send a job and wait for its end. Raises SlotDiedError."""
+        started = time.monotonic()
         try:
             self.begin(request)
-            _, payload = self.expect(b"D", request.limits.wall_s + GRACE_S)
-            return self.finished(payload)
+            return self.finished(self._end(request))
+        except OverdueError:
+            return self.overdue(time.monotonic() - started)
         except SlotDiedError:
             if self.starved:
                 return STARVED
             raise
+
+    def _end(self, request: Request) -> bytes:
+        """The server's verdict on a job. Raises SlotDiedError; OverdueError when the job ought to be over and is not."""
+        kind, payload = self.in_time(b"AD", request.limits.wall_s + request.size / BYTES_PER_S)
+        if kind == b"D":
+            return payload
+        return self.expect(b"D", GRACE_S)[1]  # it ended in time; what is left is the server's own work
+
+    def in_time(self, kinds: bytes, seconds: float) -> tuple[bytes, bytes]:
+        """Like expect, for what a server says once a job's time is over. Raises SlotDiedError, OverdueError."""
+        try:
+            kind, payload = self.receive(seconds + OVERDUE_S)
+        except TimeoutError as error:
+            raise OverdueError from error
+        if kind not in kinds:
+            raise self.died(f"it sent {kind!r} out of turn")
+        return kind, payload
+
+    def overdue(self, seconds: float) -> Completed:
+        """End a job whose time is over and whose server does not do it, and the slot with it."""
+        self.trusted = False
+        self._transport.kill()
+        over = Completed(Reason.WALL_TIME, None, wall_s=seconds, limits_hit=(Reason.WALL_TIME,))
+        return self.judged(over)
+
+    def killed_from_outside(self) -> str:
+        """What shows that somebody else ended this jail; empty where nothing does. To be asked before `close`."""
+        return self._transport.killed_from_outside()
 
     def kill(self, reason: Reason) -> None:
         """Tell the server to end the session's program."""

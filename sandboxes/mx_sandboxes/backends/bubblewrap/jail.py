@@ -15,6 +15,7 @@ import logging
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ from mx_sandboxes.backends.bubblewrap.packages import PLACE, archive, check_tool
 from mx_sandboxes.limits import cgroups, seccomp
 from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
+from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.pooled import PooledSandbox
 from mx_sandboxes.slots.slot import Slot, SlotDiedError
 from mx_sandboxes.slots.spawn import spawn
@@ -62,6 +64,10 @@ PLACES = ("app", "workspace", "testbed", "tests", "logs", "solution")
 """Top folders that are links into the workspace: tasks find what they bring where they expect it (see :data:`images.PLAIN`)."""
 INSIDE_UID = 1000
 TRIES = 5
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How bubblewrap ends when it is killed, and when its child is."""
+OVER_S = 1.0
+"""How long after its stream a jail's process may take to be over."""
 WRITTEN = {
     "/etc/passwd": b"root:x:0:0:root:/:/bin/false\nmx:x:1000:1000:mx:/work:/bin/sh\n",
     "/etc/group": b"root:x:0:\nmx:x:1000:\n",
@@ -90,6 +96,7 @@ class Bubble:
         self._errors = errors
         self._lock = threading.Lock()
         self._closed = self._starved = False
+        self._kernel_kills = kernel_kills()
 
     def enter_group(self) -> None:
         """Bring what is in the jail, nothing but its server yet, into the control group. Raises OSError."""
@@ -110,6 +117,20 @@ class Bubble:
             if self._group is None or self._closed:
                 return self._starved
             return self._group.kills() > 0
+
+    def killed_from_outside(self) -> str:
+        """See `mx_sandboxes.slots.slot.Transport`: to a job, bubblewrap and the server are not there."""
+        try:
+            code = self._process.wait(OVER_S)
+        except subprocess.TimeoutExpired:
+            return ""
+        if code not in KILLED or self.out_of_memory() or kernel_kills() > self._kernel_kills:
+            return ""
+        return "somebody outside killed the jail (SIGKILL, and not for want of memory)"
+
+    def kill(self) -> None:
+        """See `mx_sandboxes.slots.slot.Transport`."""
+        self._process.kill()  # what is inside dies with it
 
     def send(self, data: bytes) -> None:
         """See `mx_sandboxes.slots.slot.Transport`."""
@@ -132,7 +153,7 @@ class Bubble:
             if self._closed:
                 return
             self._closed = True
-            self._process.kill()  # what is inside dies with it
+            self.kill()
             with contextlib.suppress(
                 OSError
             ):  # wakes a thread that still waits; the other end may be gone before

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import select
+import signal
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ from mx_sandboxes.limits import seccomp
 from mx_sandboxes.limits.capabilities import is_podman, of_docker
 from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.sandbox import Capabilities, Limits, SandboxError, SandboxUnavailableError
+from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.frames import message
 from mx_sandboxes.slots.pipes import Pipes
 from mx_sandboxes.slots.pooled import PooledSandbox
@@ -44,6 +46,12 @@ PODMAN_LIMITS = {"nofile": 16384, "nproc": 16384}
 """A job's own are below these. Podman's defaults are more than some hosts let it set."""
 PODMAN_WRITABLE = ("/run", "/var/tmp")  # noqa: S108
 """Where Podman puts a writable file system into a container that is to be read-only, unless something is mounted there."""
+KILLED = "137"
+"""The exit code that an engine tells of a container whose first process was killed."""
+REMEMBERED = 256
+"""How many events an engine remembers."""
+TOLD_S = 1.5
+"""How long an engine may take to tell of a container's end."""
 UIDS = 2048
 """How many user ids a slot's jobs take turns with: process limits are counted by user id, whatever the container."""
 
@@ -113,6 +121,16 @@ class Container:
         self._words = bytearray()
         self._lock = threading.Lock()
         self._closed = False
+        self._first: int | None = None
+        """A hold on the jail's first process, where that is on this machine and ours to kill."""
+        self._kernel_kills = kernel_kills()
+
+    def hold(self, pid: int) -> None:
+        """Take a hold on the jail's first process, by its number on this machine. Raises OSError."""
+        self._first = os.pidfd_open(pid)
+        with contextlib.suppress(PermissionError):  # some machines' root may not
+            # the kernel takes any of the jail's others first
+            Path(f"/proc/{pid}/oom_score_adj").write_text("-999")
 
     def send(self, data: bytes) -> None:
         """See `mx_sandboxes.slots.slot.Transport`."""
@@ -173,6 +191,7 @@ class Container:
             if self._closed:
                 return
             self._closed = True
+            self.kill()
             with contextlib.suppress(
                 OSError
             ):  # wakes a thread that still waits; the other end may be gone before
@@ -187,6 +206,9 @@ class Container:
             self._stream.close()
             if self._pipes is not None:
                 self._pipes.close()
+            if self._first is not None:
+                os.close(self._first)
+                self._first = None
 
     def last_words(self) -> str:
         """See `mx_sandboxes.slots.slot.Transport`."""
@@ -198,6 +220,47 @@ class Container:
     def out_of_memory(self) -> bool:
         """See `mx_sandboxes.slots.slot.Transport`: the keeper inside sees its own control group."""
         return False
+
+    def killed_from_outside(self) -> str:
+        """See `mx_sandboxes.slots.slot.Transport`: the engine's word and the kernel's, where both are this machine's."""
+        import docker.errors
+        import requests
+
+        end = time.monotonic() + TOLD_S
+        try:
+            while not (deaths := self._events(container=self._container.id, event="die")):
+                if time.monotonic() > end:
+                    return self._forgotten()
+                time.sleep(0.05)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            return f"the engine does not answer ({error})"
+        killed = deaths[-1]["Actor"]["Attributes"].get("exitCode") == KILLED
+        # its own jobs cannot kill process 1 of a container, but make the kernel do it when they use up the container's memory
+        if killed and self._pipes is not None and kernel_kills() == self._kernel_kills:
+            return "somebody outside killed the container (SIGKILL, and not for want of memory)"
+        return ""
+
+    def _forgotten(self) -> str:
+        """What shows that the engine was started anew: it has forgotten the container, although its memory is not full."""
+        import docker.errors
+
+        try:
+            self._container.reload()
+        except docker.errors.NotFound:
+            if self._pipes is not None and len(self._events()) < REMEMBERED:
+                return "the engine was started anew"
+        return ""
+
+    def _events(self, **chosen: str) -> list[Any]:
+        """What the engine remembers. Its clock is this machine's where its word counts."""
+        now = f"{time.time():.6f}"
+        return list(self._container.client.events(since=1, until=now, filters=chosen, decode=True))
+
+    def kill(self) -> None:
+        """See `mx_sandboxes.slots.slot.Transport`: without the engine, where the container is on this machine."""
+        if self._first is not None:
+            with contextlib.suppress(ProcessLookupError):  # over by now
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
 
 
 def _settings(limits: Limits, *, runtime: str | None, cpus: float | None, podman: bool) -> dict[str, Any]:
@@ -313,6 +376,10 @@ def talk_past_the_engine(slot: Slot, stream: Container, container: Any) -> None:
         logger.info("the engine carries what is said to a slot: %s", error)
         slot.send(message(b"N"))
         return
+    try:
+        stream.hold(container.attrs["State"]["Pid"])
+    except OSError as error:
+        logger.info("the container's first process cannot be held: %s", error)
     slot.send(message(b"P"))
     stream.use(pipes)
     slot.expect(b"P", BIRTH_S)

@@ -135,7 +135,7 @@ _CACHES = {
     "preadv2": ((327, 286), 5),
     "pwritev2": ((328, 287), 5),
 }
-"""The calls by which a program learns or decides what is cached of files that it shares with the host, and which argument says so."""
+"""Calls by which a program learns or decides what is cached of files that it shares with the host, and which argument says so."""
 _OUT_OF_BAND = {"sendto": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}
 """Which argument of a call holds its flags. CVE-2025-38236 made out-of-band data a way into the kernel."""
 _TRANSFERS = {

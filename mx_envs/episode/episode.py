@@ -40,12 +40,21 @@ _LIMIT_REACHED = {
     Reason.MEMORY: StopReason.MEMORY,
     Reason.OUTPUT: StopReason.OUTPUT,
     Reason.PROTOCOL: StopReason.PROTOCOL,
+    Reason.BROKE_SANDBOX: StopReason.BROKE_SANDBOX,
     Reason.SANDBOX_DIED: StopReason.SANDBOX_DIED,
     Reason.CLOSED: StopReason.TRUNCATED,
 }
 _UNGRADED = frozenset(
-    {StopReason.PROTOCOL, StopReason.SANDBOX_DIED, StopReason.TRUNCATED, StopReason.TERMINATED}
+    {
+        StopReason.PROTOCOL,
+        StopReason.BROKE_SANDBOX,
+        StopReason.SANDBOX_DIED,
+        StopReason.TRUNCATED,
+        StopReason.TERMINATED,
+    }
 )
+_FOUL = frozenset({StopReason.PROTOCOL, StopReason.BROKE_SANDBOX})
+"""Endings that earn nothing, and save from nothing: what was lost on the task's service by then stays lost."""
 _SYNTAX = re.compile(r"^(SyntaxError|IndentationError|TabError)\b|null bytes", re.MULTILINE)
 _LINE = re.compile(r'design\.py", line (\d+)')
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
@@ -332,8 +341,13 @@ class Episode:
         ended = next((ruling for ruling in rulings if ruling.decision == "terminate"), None)
         if ended is not None:
             stop, error = StopReason.TERMINATED, f"{ended.tool}: {ended.reason or ended.by}"
-        if completed is None and stop is not StopReason.INVALID and self._session is not None:
+        gone = completed is None or completed.reason is Reason.SANDBOX_DIED
+        if gone and stop is not StopReason.INVALID and self._session is not None:
             stop = StopReason.SANDBOX_DIED
+        if stop is StopReason.BROKE_SANDBOX:
+            error = "its sandbox died under it, and not under a harmless job"
+        elif stop is StopReason.SANDBOX_DIED and completed is not None:
+            error = completed.cause
         self._session = None
         stderr = completed.stderr.decode(errors="replace") if completed is not None else ""
         if stop is StopReason.CRASHED:
@@ -425,22 +439,30 @@ class Episode:
 
     def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
         nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)
-        if stop in _UNGRADED or submission.blank:
+        acted = bool(submission.service.get("acted"))
+        if (stop in _UNGRADED and not (stop in _FOUL and acted)) or submission.blank:
             return stop, nothing
         began = perf_counter()
-        setting = self.setting
         try:
-            try:
-                return stop, setting.task_set.grade(self.task, submission, setting.grading)
-            except (
-                SandboxError,
-                GradingError,
-            ):  # once more: a slot that died under one submission is no verdict on it
-                return stop, setting.task_set.grade(self.task, submission, setting.grading)
+            grade = self._graded(submission)
         except (SandboxError, GradingError) as error:
             return StopReason.GRADING_FAILED, replace(nothing, log=f"{type(error).__name__}: {error}")
         finally:
             self.timing.grading_s += perf_counter() - began
+        if stop in _FOUL:
+            grade = replace(grade, score=min(grade.score, 0.0), passed=False)
+        return stop, grade
+
+    def _graded(self, submission: Submission) -> Grade:
+        """The grade. Raises SandboxError or GradingError where there is none for reasons that are not the submission's, twice."""
+        setting = self.setting
+        try:
+            return setting.task_set.grade(self.task, submission, setting.grading)
+        except (
+            SandboxError,
+            GradingError,
+        ):  # once more: a slot that died under one submission is no verdict on it
+            return setting.task_set.grade(self.task, submission, setting.grading)
 
 
 def _public(task: Task) -> dict[str, object]:

@@ -28,7 +28,11 @@ class StopReason(Enum):
     PROTOCOL = "protocol error"
     BUDGET = "budget"
     """The script did not stop when its calls were used up."""
+    BROKE_SANDBOX = "broke its sandbox"
+    """The script made its sandbox die or hang, and a harmless job in such a sandbox did not suffer that: a failure like the others.
+    What it did until then counts against it, and nothing counts for it."""
     SANDBOX_DIED = "sandbox died"
+    """A harmless job suffered it too, or somebody outside killed the sandbox."""
     TERMINATED = "terminated"
     """Whoever approves tool calls ended the episode; it is not graded."""
     TRUNCATED = "truncated"

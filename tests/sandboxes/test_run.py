@@ -220,3 +220,33 @@ def test_the_distribution_s_pytest_runs(sandbox: Sandbox) -> None:
     )
     assert done.exit_code == 1, done
     assert b"1 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (Limits(memory_bytes=1.5e8), "memory_bytes is a whole number"),  # type: ignore[arg-type]
+        (Limits(pids=True), "pids is a whole number"),
+        (Limits(memory_bytes=1 << 60), "memory_bytes is 1,125,899,906,842,624 at most"),
+        (Limits(cpu_s=1e300), "cpu_s is 10,000,000 at most"),
+        (Limits(wall_s=float("inf")), "wall_s is 10,000,000 at most"),
+        (Limits(wall_s=float("nan")), "wall_s must be positive"),
+        (Limits(wall_s="5"), "wall_s is a number of seconds"),  # type: ignore[arg-type]
+        (Limits(open_files=0), "open_files must be positive"),
+    ],
+)
+def test_a_limit_that_is_none_is_an_error_that_says_so(sandbox: Sandbox, limits: Limits, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        sandbox.run(["true"], limits=limits)
+    with pytest.raises(ValueError, match=says):
+        sandbox.session(["true"], limits=limits)
+
+
+@pytest.mark.parametrize(
+    "files", [{"a": b"", "a/b": b""}, {"a/b/c": b"", "a/b": b"", "z": b""}, {"a": b"", "a/b/c/d": b""}]
+)
+def test_a_name_that_is_a_file_and_a_folder_is_an_error_that_says_so(
+    sandbox: Sandbox, files: dict[str, bytes]
+) -> None:
+    with pytest.raises(ValueError, match="is a file and the folder of"):
+        sandbox.run(["true"], files=files)

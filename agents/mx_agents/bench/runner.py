@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from mx_agents.bench.budget import BudgetedTasks
 from mx_agents.bench.config import BenchConfig, Cell, seed_of
 from mx_agents.bench.rows import facts_of, row_of, where
 from mx_agents.bench.summary import (
+    MOST_REPEATS,
     MethodSummary,
     Outcome,
     Table,
+    cell_of,
     last_rows,
     outcome_of,
     pairs,
@@ -61,6 +64,8 @@ class Bench:
     methods: dict[str, AnyMethod]
     shared_executors: dict[str, Policy]
     outcomes: list[Outcome]
+    played_before: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    """How often each episode that is to be played has been played, and sandbox or grader have failed it."""
     resumed: bool = False
     approver: Approver | None = None
     """Judges the tool calls of every episode."""
@@ -143,7 +148,7 @@ class Bench:
                 task = self.task_sets[episode.key.tasks].find(episode.record.task)
                 row = row_of(episode, task, self.config, *where(sandbox, task.image))
                 appender.add(json.dumps(row, sort_keys=True))  # ASCII: models write lone surrogates too
-                outcome = outcome_of(row)
+                outcome = replace(outcome_of(row), repeats=self.played_before[cell_of(row)])
                 self.outcomes.append(outcome)
                 yield outcome
         finally:
@@ -263,7 +268,7 @@ def open_bench(
         }
     methods = {name: load_method(name, seed=0) for name in asked.methods}
     executors = {name: load_policy(name, seed=0) for name in asked.executors}
-    played = read_outcomes(read_lines(folder / "episodes.jsonl")) if resume else []
+    rows = read_lines(folder / "episodes.jsonl") if resume else []
     return Bench(
         asked,
         folder,
@@ -271,7 +276,8 @@ def open_bench(
         _task_ids(asked, task_sets),
         methods,
         {name: executor for name, executor in executors.items() if is_shared(name)},
-        [outcome for outcome in played if not outcome.failed],  # what the sandbox failed is played again
+        [one for one in read_outcomes(rows) if not one.failed or one.repeats >= MOST_REPEATS],
+        Counter(map(cell_of, rows)),
         resume,
         load_approver(asked.approve) if asked.approve else None,
     )

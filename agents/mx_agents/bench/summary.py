@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
+from statistics import median
 from typing import Any
 
 from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference, paired_p
 
 HANDED_IN = ("submitted", "finished")
 INFRASTRUCTURE = ("sandbox died", "grading failed")
+BROKE_SANDBOX = "broke its sandbox"
+MOST_REPEATS = 1
+"""How often an episode that sandbox or grader failed is played again when a run goes on; then it stays without a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Outcome:
     ``invalid``: the design did not parse, crashed or ran into a limit. ``abstained``: it ended by itself and handed in
     nothing, or nothing that could be graded.
     They score what they score, 0 as a rule, and stay in the denominator. ``failed``: the sandbox or the grader failed;
-    there is no verdict, and such an episode is counted apart.
+    there is no verdict, and such an episode is counted apart. ``repeats``: how often it was played before and failed so.
     """
 
     method: str
@@ -45,6 +49,7 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
     """The last line of what a design crashed with."""
+    repeats: int = 0
 
     @property
     def tried(self) -> bool:
@@ -107,6 +112,11 @@ def last_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({cell_of(row): row for row in rows}.values())
 
 
+def repeats(rows: Iterable[Mapping[str, Any]]) -> Counter[tuple[Any, ...]]:
+    """How often each episode was played again."""
+    return Counter(cell_of(row) for row in rows) - Counter({cell_of(row): 1 for row in rows})
+
+
 def why_invalid(outcomes: Iterable[Outcome]) -> list[str]:
     """A line for each method with invalid designs: how many, and what most of them ended with."""
     reasons: dict[str, Counter[str]] = {}
@@ -121,12 +131,18 @@ def why_invalid(outcomes: Iterable[Outcome]) -> list[str]:
 
 def read_outcomes(rows: Iterable[dict[str, Any]]) -> list[Outcome]:
     """The outcomes of all episodes."""
-    return [outcome_of(row) for row in last_rows(rows)]
+    rows = list(rows)
+    again = repeats(rows)
+    return [replace(outcome_of(row), repeats=again[cell_of(row)]) for row in last_rows(rows)]
 
 
 @dataclass(frozen=True, slots=True)
 class MethodSummary:
     """A method's row of a table, over the episodes that have a verdict; ``failed`` counts the others.
+
+    ``broke`` counts those that made their sandbox die, failures like any other; ``repeats`` those that were played again because
+    sandbox or grader had failed them. ``worst`` is the success with the failed ones counted as failures, ``suspect`` whether there
+    are more of those, or more repeats, than the method's peers have.
 
     ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference;
     None for the best itself. Tokens, ``money`` (None without prices) and ``seconds`` are means per episode; seconds are the
@@ -151,6 +167,10 @@ class MethodSummary:
     seconds: float = 0.0
     best: bool = False
     """Whether it is the one that the others are held against; none is where nothing succeeded at all."""
+    broke: int = 0
+    repeats: int = 0
+    worst: float = 0.0
+    suspect: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for files."""
@@ -159,12 +179,16 @@ class MethodSummary:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The methods on one task set with one executor; ``by_difficulty`` has each method's mean success at each difficulty."""
+    """The methods on one task set with one executor; ``by_difficulty`` has each method's mean success at each difficulty.
+
+    ``notes`` say what is missing, and what it could change.
+    """
 
     tasks: str
     executor: str
     rows: list[MethodSummary]
     by_difficulty: dict[int, dict[str, float]]
+    notes: list[str] = field(default_factory=list)
 
 
 def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSummary]:
@@ -173,24 +197,71 @@ def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSum
     Where a score can be below 0, giving up would beat trying: in the ranking, and only there, an episode without a try counts as
     the lowest score on its task set.
     """
-    graded = [outcome for outcome in outcomes if not outcome.failed]
-    failed = Counter(outcome.method for outcome in outcomes if outcome.failed)
-    by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
-    played = {name: rows for name, rows in by_method.items() if rows}
-    if not played:
+    by_method: dict[str, list[Outcome]] = {}
+    for name in methods:
+        if rows := [outcome for outcome in outcomes if outcome.method == name]:
+            by_method[name] = rows
+    order = ranking(outcomes, by_method)
+    if not order:
         return []
+    best = _by_task([row for row in by_method[order[0]] if not row.failed], "success")
+    return [_summary(name, by_method, None if name == order[0] else best) for name in order]
 
+
+def ranking(outcomes: Iterable[Outcome], methods: Iterable[str]) -> list[str]:
+    """The methods that have episodes with a verdict, the best first."""
+    graded = [outcome for outcome in outcomes if not outcome.failed]
     lowest: dict[str, float] = {}
     for outcome in graded:
         lowest[outcome.tasks] = min(outcome.score, lowest.get(outcome.tasks, 0.0))
+    found = {name: [row for row in graded if row.method == name] for name in methods}
 
     def rank(name: str) -> tuple[float, float, float, float]:
-        rows = [row if row.tried else replace(row, score=lowest[row.tasks]) for row in played[name]]
+        rows = [row if row.tried else replace(row, score=lowest[row.tasks]) for row in found[name]]
         return -_mean(rows, "success"), -_mean(rows, "score"), -_mean(rows, "tried"), _mean(rows, "calls")
 
-    order = sorted(played, key=rank)
-    best = _by_task(played[order[0]], "success")
-    return [_summary(name, played[name], failed[name], None if name == order[0] else best) for name in order]
+    return sorted((name for name, rows in found.items() if rows), key=rank)
+
+
+def as_failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes with those that sandbox or grader failed counted as the methods' own failures."""
+    return [replace(one, failed=False, invalid=True) if one.failed else one for one in outcomes]
+
+
+def notes(outcomes: Sequence[Outcome], methods: Iterable[str]) -> list[str]:
+    """A line for each method that broke sandboxes or lacks verdicts, and one where the missing verdicts could change the order."""
+    names = [name for name in methods if any(outcome.method == name for outcome in outcomes)]
+    by_method = {name: [row for row in outcomes if row.method == name] for name in names}
+    lines = []
+    for name, rows in by_method.items():
+        failed, again = sum(row.failed for row in rows), sum(row.repeats for row in rows)
+        if broke := sum(row.stop == BROKE_SANDBOX for row in rows):
+            lines.append(f"{name}: {_episodes(broke)} broke the sandbox and count as failures")
+        if failed or again:
+            more = ", MORE THAN ITS PEERS" if _suspect(name, by_method) else ""
+            lines.append(
+                f"{name}: {_episodes(failed)} without a verdict (sandbox or grader failed), {again} played again{more}"
+            )
+    strict = as_failures(outcomes)
+    before, after = ranking(outcomes, names), ranking(strict, names)
+    if before != after:
+        success = {name: _mean([row for row in strict if row.method == name], "success") for name in after}
+        told = ", ".join(f"{name} {success[name] * 100:.1f} %" for name in after)
+        lines.append(f"with every missing verdict counted as a failure the order is another: {told}")
+    return lines
+
+
+def _episodes(count: int) -> str:
+    return f"{count} episode{'' if count == 1 else 's'}"
+
+
+def _suspect(name: str, by_method: Mapping[str, Sequence[Outcome]]) -> bool:
+    """Whether a larger share of a method's episodes met a failure of sandbox or grader than is usual among the others."""
+    share = {
+        each: sum(row.failed + row.repeats for row in rows) / len(rows) for each, rows in by_method.items()
+    }
+    others = [value for each, value in share.items() if each != name]
+    return bool(others) and share[name] > median(others)
 
 
 def tables(outcomes: list[Outcome], methods: Iterable[str]) -> list[Table]:
@@ -200,7 +271,7 @@ def tables(outcomes: list[Outcome], methods: Iterable[str]) -> list[Table]:
     for outcome in outcomes:
         groups.setdefault((outcome.tasks, outcome.executor), []).append(outcome)
     return [
-        Table(tasks, executor, summarise(rows, names), by_difficulty(rows, names))
+        Table(tasks, executor, summarise(rows, names), by_difficulty(rows, names), notes(rows, names))
         for (tasks, executor), rows in groups.items()
     ]
 
@@ -230,8 +301,11 @@ def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any
 
 
 def _summary(
-    name: str, rows: list[Outcome], failed: int, best: dict[str, list[float]] | None
+    name: str, by_method: Mapping[str, list[Outcome]], best: dict[str, list[float]] | None
 ) -> MethodSummary:
+    played = by_method[name]
+    rows = [row for row in played if not row.failed]
+
     def interval(field: str, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Interval:
         return mean_interval(_by_task(rows, field), bounds=bounds)
 
@@ -249,7 +323,11 @@ def _summary(
         invalid=interval("invalid"),
         abstained=interval("abstained"),
         tampered=sum(row.tampered for row in rows),
-        failed=failed,
+        failed=len(played) - len(rows),
+        broke=sum(row.stop == BROKE_SANDBOX for row in rows),
+        repeats=sum(row.repeats for row in played),
+        worst=_mean(as_failures(played), "success"),
+        suspect=_suspect(name, by_method),
         behind=paired_difference(success, best) if best is not None and comparable else None,
         p=paired_p(success, best) if best is not None and comparable else None,
         tokens_in=sum(row.tokens_in for row in rows) / len(rows),

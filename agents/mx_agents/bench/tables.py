@@ -13,7 +13,7 @@ from mx_agents.statistics import Interval
 
 HEAD = (
     "method", "success", "low", "high", "to the best", "p", "score", "calls", "tokens in", "tokens out", "money", "seconds",
-    "invalid", "abstained", "tampered", "failed", "episodes",
+    "invalid", "abstained", "tampered", "failed", "episodes", "broke sandbox", "repeats", "success at worst", "suspect",
 )  # fmt: skip
 
 
@@ -39,6 +39,8 @@ def as_markdown(tables: Sequence[Table]) -> str:
         blocks.append(
             f"## {table.tasks} · executor {table.executor}\n\n" + "\n".join(lines) + _difficulties(table)
         )
+        if table.notes:
+            blocks.append("\n".join(f"- {line}" for line in table.notes))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -75,6 +77,7 @@ def as_json(tables: Sequence[Table], pairs: Sequence[dict[str, Any]]) -> str:
             "executor": table.executor,
             "rows": [row.as_dict() for row in table.rows],
             "by_difficulty": table.by_difficulty,
+            "notes": table.notes,
         }
         for table in tables
     ]
@@ -115,7 +118,7 @@ def _values(row: MethodSummary) -> list[object]:
     return [
         row.method, row.success.mean, row.success.low, row.success.high, behind, row.p, row.score.mean, row.calls.mean,
         row.tokens_in, row.tokens_out, row.money, round(row.seconds, 4), row.invalid.mean, row.abstained.mean, row.tampered,
-        row.failed, row.episodes,
+        row.failed, row.episodes, row.broke, row.repeats, row.worst, row.suspect,
     ]  # fmt: skip
 
 

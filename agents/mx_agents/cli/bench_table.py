@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mx_agents.bench import Bench, MethodSummary
-from mx_agents.bench.summary import why_invalid
+from mx_agents.bench.summary import MOST_REPEATS, notes, why_invalid
 from mx_agents.statistics import Interval
 from mx_agents.terminal import visible
 
@@ -53,12 +53,10 @@ def _remarks(bench: Bench) -> Iterator[Text]:
         yield Text("No episode succeeded, so no method is the best.", style="yellow")
     for line in why_invalid(bench.outcomes):
         yield Text(visible(line), style="yellow")
-    failed = sum(outcome.failed for outcome in bench.outcomes)
-    if failed:
-        yield Text(
-            f"{failed} episodes failed because of sandbox or grader; they are not counted, --resume repeats them",
-            style="yellow",
-        )
+    for line in notes(bench.outcomes, bench.config.methods):
+        yield Text(visible(line), style="yellow")
+    if any(one.failed and one.repeats < MOST_REPEATS for one in bench.outcomes):
+        yield Text("--resume plays those without a verdict once more", style="yellow")
     for name, executor in bench.shared_executors.items():
         usage = getattr(executor, "usage_as_dict", None)
         if usage is not None:

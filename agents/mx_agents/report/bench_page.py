@@ -21,7 +21,8 @@ from mx_agents.bench.summary import (
     Outcome,
     Table,
     last_rows,
-    outcome_of,
+    notes,
+    read_outcomes,
     summarise,
     tables,
     why_invalid,
@@ -47,8 +48,8 @@ MOST_COLUMNS = 600
 def bench_page(folder: Path, config: dict[str, Any], *, live: bool = False) -> str:
     """The page of the benchmark run in ``folder``, as far as it has come; ``live`` pages ask their server for news."""
     asked = BenchConfig.from_dict(config, str(folder / "config.yaml"))
-    rows = last_rows(read_lines(folder / "episodes.jsonl"))
-    outcomes = [outcome_of(row) for row in rows]
+    lines = read_lines(folder / "episodes.jsonl")
+    rows, outcomes = last_rows(lines), read_outcomes(lines)
     groups = tables(outcomes, asked.methods)
     overall = summarise(outcomes, asked.methods)
     body = [
@@ -154,9 +155,10 @@ def _leaderboard(
 
 
 def _invalid(outcomes: list[Outcome], group: Table | None) -> str:
-    """What the invalid designs of each method ended with."""
+    """What the invalid designs of each method ended with, and whose verdicts are missing."""
     here = [o for o in outcomes if group is None or (o.tasks, o.executor) == (group.tasks, group.executor)]
-    lines = "<br>".join(escape(line) for line in why_invalid(here))
+    said = [*why_invalid(here), *notes(here, dict.fromkeys(one.method for one in here))]
+    lines = "<br>".join(escape(line) for line in said)
     return f'<p class="lead">{lines}</p>' if lines else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from mx_agents.hugging_face import Sample
 from mx_agents.trainer.credit import Call
 from mx_envs import EpisodeRecord, Observation
 from mx_sandboxes import SandboxError
+
+logger = logging.getLogger(__name__)
 
 DESIGNER = "designer_0"
 
@@ -29,8 +32,8 @@ class Job:
     script: str
 
 
-TRIES = 3
-"""How often an execution is begun before the failure of its sandbox or grader stops the training."""
+TRIES = 2
+"""How often an execution is begun before a failure of its sandbox or grader stops the training; no design or answer causes one."""
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iter
 def _next_try(flight: _Flight, record: EpisodeRecord) -> int:
     if flight.tries == TRIES:
         raise SandboxError(f"task {record.task} failed {TRIES} times: {record.stop.value} {record.error}")
+    logger.warning("task %s is played again: %s %s", record.task, record.stop.value, record.error)
     return flight.tries + 1
 
 

@@ -147,7 +147,7 @@ def attack(case: Case, place: Place, staged: Staged) -> str | None:
         collect=case.collect,
         limits=case.limits,
     )
-    if done.reason is Reason.SANDBOX_DIED:
+    if done.reason in (Reason.SANDBOX_DIED, Reason.BROKE_SANDBOX):
         return DIED
     if done.wall_s > case.limits.wall_s + SPARE_S:
         return f"the job took {done.wall_s:.1f} s where {case.limits.wall_s} s were allowed"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from mx_sandboxes.abuse import escapes, files, leaks, processes, resources
+from mx_sandboxes.abuse import escapes, files, leaks, processes, resources, verdicts
 from mx_sandboxes.abuse.bare import BarePlace
 from mx_sandboxes.abuse.case import DIED, QUICK, Case, Place, Staged, attack, printed, source
 from mx_sandboxes.abuse.census import LIMITS, census, difference
@@ -23,6 +23,7 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "leaks": leaks.CASES,
     "escapes": escapes.CASES,
     "files": files.CASES,
+    "verdicts": verdicts.CASES,
 }
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mx_sandboxes.slots.jobs import Request
 from mx_sandboxes.sandbox import Completed, Limits, Reason, SandboxError
+from mx_sandboxes.slots.jobs import Request
 from mx_sandboxes.slots.slot import Slot, SlotDiedError
 
 CONTROL = ("python", "-c", "pass")

@@ -10,7 +10,7 @@ from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.sandbox import Completed, Limits, Reason
 from mx_sandboxes.slots.frames import MESSAGE_LIMIT, ProtocolError, message, split_header, with_header
 from mx_sandboxes.slots.names import check_name
-from mx_sandboxes.slots.trees import Tree
+from mx_sandboxes.slots.trees import Tree, check_folders
 
 FIXED_ENV: Mapping[str, str] = {
     "PATH": "/mx/bin:/usr/local/bin:/usr/bin:/bin",
@@ -25,6 +25,12 @@ FIXED_ENV: Mapping[str, str] = {
     "PYTHONNOUSERSITE": "1",
 }
 """Every job's environment; nothing of the host's gets in."""
+
+
+SECONDS = ("wall_s", "cpu_s")
+MOST_SECONDS = 10_000_000
+MOST = 1 << 50
+"""The largest limits: beyond, the kernel's own numbers end. Nobody has a petabyte, or four months for a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Request:
                 raise ValueError(f"arguments and environment are strings without NUL, not {text!r}")
         for name in (*self._split()[1], *(name.removesuffix("/") for name in self.collect)):
             check_name(name)
+        if not isinstance(self.files, Tree):  # a tree has been checked
+            check_folders(self.files)
         check_limits(self.limits)
         size = self.size - len(self.stdin)
         if size > self.limits.workspace_bytes:
@@ -92,11 +100,18 @@ class Request:
 
 
 def check_limits(limits: Limits) -> None:
-    """Raise ValueError for a limit that is not positive."""
+    """Raise ValueError for a limit that is no positive number of its kind, or more than any machine has."""
     for item in dataclasses.fields(limits):
         value = getattr(limits, item.name)
+        seconds = item.name in SECONDS
+        if isinstance(value, bool) or not isinstance(value, (int, float) if seconds else int):
+            kind = "a number of seconds" if seconds else "a whole number, such as 150_000_000"
+            raise ValueError(f"Limits.{item.name} is {kind}, not {value!r}")
         if not value > 0:
             raise ValueError(f"Limits.{item.name} must be positive, not {value!r}")
+        most = MOST_SECONDS if seconds else MOST
+        if value > most:
+            raise ValueError(f"Limits.{item.name} is {most:,} at most, not {value!r}")
 
 
 def read_ended(payload: bytes) -> Completed:

@@ -25,7 +25,7 @@ class Tree(Mapping[str, bytes]):
         kept = {name: bytes(files[name]) for name in sorted(files)}
         for name in kept:
             check_name(name)
-        _check_folders(kept)
+        check_folders(kept)
         self.base: Mapping[str, bytes] = MappingProxyType(kept)
         self.more: Mapping[str, bytes] = MappingProxyType({})
         self.size = sum(map(len, kept.values()))
@@ -33,7 +33,7 @@ class Tree(Mapping[str, bytes]):
 
     def __or__(self, more: Mapping[str, bytes]) -> Tree:
         """The same tree with more files on top."""
-        _check_folders({**self, **more})
+        check_folders({**self, **more})
         both = object.__new__(Tree)
         both.base, both.size, both.digest = self.base, self.size, self.digest
         both.more = MappingProxyType({**self.more, **more})
@@ -62,7 +62,8 @@ class Tree(Mapping[str, bytes]):
         return message(b"T", *with_header(header, self.base.values()))
 
 
-def _check_folders(files: Mapping[str, bytes]) -> None:
+def check_folders(files: Mapping[str, bytes]) -> None:
+    """Raise ValueError for a name that is a file and the folder of another."""
     for name in files:
         folder, _, _ = name.rpartition("/")
         while folder:

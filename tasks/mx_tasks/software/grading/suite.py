@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_tasks.answers.clashes import clashing
 from mx_tasks.software.grading.canaries import Planted, base_of, plant
 from mx_tasks.task import Grade, GradingError, Submission
 
@@ -127,6 +128,12 @@ def submitted_tree(suite: Suite, submission: Submission) -> tuple[dict[str, byte
         if allowed(suite, name) and name in tree:
             del tree[name]
         else:
+            refused.append(name)
+    for name in clashing(
+        tree.keys() | suite.tests.keys(), [each for each in submission.files if each in tree]
+    ):
+        if name not in suite.files:  # what was there already stays
+            del tree[name]
             refused.append(name)
     return {name: data for name, data in tree.items() if name not in suite.tests}, refused
 

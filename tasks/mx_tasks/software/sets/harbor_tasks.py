@@ -25,6 +25,7 @@ from typing import Any
 
 from mx_sandboxes import Limits, Reason, Sandbox, SandboxError
 from mx_sandboxes.backends.docker.containers import Given, run_once
+from mx_tasks.answers.clashes import clashing
 from mx_tasks.answers.patches import diff_of, files_in_answer
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
@@ -205,6 +206,10 @@ def judge(
         given = {name: file for name, file in entry.given.items() if name not in removed}
         script = f"mkdir -p /work/{LOGS} /work/tests\n{script}"
         tree = {**given, **{name.lstrip("/"): file for name, file in files.items()}}
+        for name in set(clashing(tree, changed)) - set(
+            given
+        ):  # the answer wants a folder where the task has a file
+            del tree[name]
         return _in_jail(tree, tests_of(entry), script, sandbox, wall_s, env)
     if not entry.ours.get("bundled"):
         files |= {f"/{name}": file for name, file in tests_of(entry).items()}

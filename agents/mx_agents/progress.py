@@ -42,6 +42,8 @@ class Row:
     about: str = ""
     unit: str = ""
     began: float | None = None
+    first: float = 0
+    """How much was done when it began: nothing is known of how long that took."""
     over: bool = False
     """Whether it is finished."""
     _bar: tuple[Progress, TaskID] | None = None
@@ -54,6 +56,7 @@ class Row:
         """This much is done; ``about`` is a remark, a text of anybody."""
         if self.began is None:
             self.began = monotonic()
+            self.first = self.done if done is None else done
         if done is not None:
             self.done = done
         if about is not None:
@@ -82,8 +85,9 @@ class Row:
     def line(self) -> str:
         """It in one line."""
         parts = [self.count, self.about]
-        if self.began is not None and self.total and 0 < self.done < self.total:
-            left = (monotonic() - self.began) / self.done * (self.total - self.done)
+        done = self.done - self.first
+        if self.began is not None and self.total and done > 0 and self.done < self.total:
+            left = (monotonic() - self.began) / done * (self.total - self.done)
             parts.insert(1, f"about {spell(left)} left")
         said = ", ".join(part for part in parts if part)
         return f"{self.title}: {said}" if said else self.title
@@ -103,7 +107,7 @@ class Going:
         self, title: str, total: float | None = None, *, done: float = 0, unit: str = "", waits: bool = False
     ) -> Row:
         """Something that goes on; one that ``waits`` begins with its first news. ``unit`` says of what ``total`` is a number."""
-        row = Row(visible(title), total, done, unit=unit, began=None if waits else monotonic())
+        row = Row(visible(title), total, done, unit=unit, began=None if waits else monotonic(), first=done)
         if self._progress is not None:
             task = self._progress.add_task(
                 "",

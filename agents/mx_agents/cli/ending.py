@@ -9,81 +9,19 @@ import os
 import shlex
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from mx_agents.stopping import Listener, StoppedError
+
 USAGE = 2
 PIPE_CLOSED = 141
-AGAIN_S = 2.0
-"""How long after a signal it is raised again where somebody swallowed it, as a bare ``except`` of a library may."""
-
-
-class StoppedError(KeyboardInterrupt):
-    """A signal asked the program to end; ``number`` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
-
-
-@contextmanager
-def goes_on_with(command: Sequence[str]) -> Iterator[None]:
-    """What is broken off within it goes on with this command; the innermost that is named counts."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        name_way_on(stop, command)
-        raise
 
 
 def name_way_on(stop: BaseException, command: Sequence[str]) -> None:
     """Note the command that goes on, for :func:`main` to print."""
     if not getattr(stop, "__notes__", None):
         stop.add_note(shlex.join(command))
-
-
-class Listener:
-    """Turns signals of this process into one StoppedError in the main thread; while that is being cleaned up after, others wait."""
-
-    def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
-        self._timer: threading.Timer | None = None
-
-    def start(self) -> None:
-        """Listen. Without effect outside the main thread, where nobody can; a signal that is ignored stays so."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._arrived)
-
-    def stop(self, *, restore: bool) -> None:
-        """Listen no more. Without ``restore`` the process is about to end, and signals are ignored."""
-        for number, before in self._before.items():
-            signal.signal(number, before if restore else signal.SIG_IGN)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arrived(self, number: int, _: FrameType | None) -> None:
-        self._timer = threading.Timer(AGAIN_S, os.kill, (os.getpid(), number))
-        self._timer.daemon = True
-        self._timer.start()
-        if not _being_cleaned_up():
-            raise StoppedError(number)
-
-
-def _being_cleaned_up() -> bool:
-    """Whether the code that a signal met is already on its way out because of one."""
-    error: BaseException | None = sys.exception()
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__context__
-    return False
 
 
 def main(argv: Sequence[str] | None = None) -> None:

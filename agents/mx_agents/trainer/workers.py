@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mx_agents.errors import UsageError
+from mx_agents.stopping import Listener
 
+ENDED = 130
 ENDING_S = 60.0
 """How long a worker may take to close its sandboxes."""
 
@@ -117,19 +119,19 @@ def _check(name: str, worker: _Running) -> None:
 
 
 def _work(job: WorkerJob, events: Any) -> None:
-    """The worker's whole life."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """The worker's whole life. Until it has something to close, SIGTERM ends it as it ends anybody."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        import torch
-        from transformers.utils import logging
+    import torch
+    from transformers.utils import logging
 
-        torch.set_num_threads(1)
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the run has its own
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the run has its own
+    try:
+        Listener().start()
         job.work(*job.arguments, events.put)
     except KeyboardInterrupt:
         events.cancel_join_thread()
-        os._exit(130)
+        os._exit(ENDED)
     except UsageError as error:
         events.put({"failure": str(error), "usage": True})
     except Exception:  # noqa: BLE001  # whatever it was, the parent must hear of it
@@ -142,7 +144,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,7 +314,23 @@ class Engine:
         self._podman = podman
 
     def birth(self, limits: Limits) -> Slot:
-        """Start a slot for jobs of these limits; an engine that restarts is waited for. Raises SandboxError."""
+        """Start a slot for jobs of these limits; an engine that restarts is waited for. Raises SandboxError.
+
+        Signals reach the main thread only, and one that came while the engine makes a container would leave nobody who knows it: it
+        is made in another thread, and is waited for and removed when the wait is broken off.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return self._birth_patiently(limits)
+        with ThreadPoolExecutor(1, thread_name_prefix="mx-sandbox-birth") as thread:
+            born = thread.submit(self._birth_patiently, limits)
+            try:
+                return born.result()
+            except BaseException:
+                if born.exception() is None:
+                    born.result().close()
+                raise
+
+    def _birth_patiently(self, limits: Limits) -> Slot:
         end = time.monotonic() + PATIENCE_S
         tries, pause = TRIES, 0.05
         while True:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -23,6 +25,11 @@ def main() -> None:
     files = {str(path) for path in importlib.metadata.files("mx-envs") or ()}
     assert any(name.endswith("LICENSE") for name in files)
     assert any(name.endswith("/run_cases.py") for name in files)
+    assert any(name.endswith("mx_agents/examples/my_policy.py") for name in files)
+    for role in ("method", "policy", "sandbox"):
+        began = time.monotonic()
+        subprocess.run([Path(sys.prefix) / "bin" / "mx", "quickstart", "--role", role], check=True)
+        assert time.monotonic() - began < 60, f"mx quickstart --role {role} took more than a minute"
 
     with mx_sandboxes.Sandboxes("auto") as sandboxes:
         for name in mx_tasks.task_set_names():

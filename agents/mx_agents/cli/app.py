@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +13,15 @@ from mx_agents.cli.options import Json, example
 from mx_agents.cli.sandbox_commands import app as sandbox_app
 from mx_agents.cli.task_commands import app as tasks_app
 from mx_agents.cli.trading import app as trading_app
+
+
+class Who(StrEnum):
+    """Who somebody is that comes here."""
+
+    METHOD = "method"
+    POLICY = "policy"
+    SANDBOX = "sandbox"
+
 
 app = typer.Typer(
     name="mx",
@@ -39,6 +50,22 @@ def _common(
     pass
 
 
+@app.command(epilog=example("mx quickstart --role policy"))
+def quickstart(
+    role: Annotated[
+        Who | None,
+        typer.Option(
+            help="method: benchmark it; policy: let it play; sandbox: run untrusted code. Without it you are asked."
+        ),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where its file and its run go.")] = Path(),
+) -> None:
+    """Run a first real thing, sandboxed, in less than a minute, and tell what it was and what to try next."""
+    from mx_agents.cli.quickstart import run
+
+    raise typer.Exit(run(role.value if role else None, folder))
+
+
 @app.command(epilog=example("mx doctor --quick"))
 def doctor(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the measurement of speed.")] = False,
@@ -48,6 +75,27 @@ def doctor(
     from mx_agents.cli.doctor import run
 
     raise typer.Exit(run(quick=quick, as_json=as_json))
+
+
+@app.command(epilog=example("mx examples my_policy.py my_method.py"))
+def examples(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE", help="Which to write; without one, all are listed.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path(),
+) -> None:
+    """List the example files that the documentation names, or write some."""
+    from mx_agents.cli.examples import run
+
+    raise typer.Exit(run(names or [], out))
+
+
+@app.command(epilog=example("mx settings"))
+def settings(as_json: Json = False) -> None:
+    """List every environment variable and configuration key with its default."""
+    from mx_agents.cli.settings import run
+
+    raise typer.Exit(run(as_json=as_json))
 
 
 app.add_typer(run_commands.app)

@@ -58,17 +58,9 @@ def _ended(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> int:
     import typer
 
-    from mx_agents.cli.app import app
-
-    if "_MX_COMPLETE" in os.environ:  # a shell asks what a word may become
-        app(prog_name="mx")
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]  # of the click that this typer brings along
-    command = typer.main.get_command(app)
     try:
-        with command.make_context("mx", list(words)) as context:
-            command.invoke(context)
-    except typer.Exit as end:
-        return int(end.exit_code)
+        return invoke(words)
     except typer.Abort:
         return 1
     except usage_error as error:
@@ -78,6 +70,22 @@ def _run(words: Sequence[str]) -> int:
             raise
         _say(str(error).strip())
         return USAGE
+
+
+def invoke(words: Sequence[str]) -> int:
+    """Run a command line within this program; its exit code. What goes wrong comes through."""
+    import typer
+
+    from mx_agents.cli.app import app
+
+    if "_MX_COMPLETE" in os.environ:  # a shell asks what a word may become
+        app(prog_name="mx")
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("mx", list(words)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return int(end.exit_code)
     return 0
 
 

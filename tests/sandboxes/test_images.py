@@ -14,13 +14,16 @@ from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, open_sa
 from mx_sandboxes.backends.docker import images, tags
 from mx_sandboxes.backends.docker.engine import connect
 
+PYTHON_OF_TOOLS = "PYTHONPATH=/mx/eda/site /mx/eda/python"
 ANSWERS = {
     "python": {"python -m pytest --version": "pytest 8.3.5", "python --version": "Python 3.13."},
     "hdl": {
         "iverilog -V": "Icarus Verilog version 12.0",
         "vvp -V": "Icarus Verilog runtime version 12.0",
-        "yosys -V": "Yosys 0.52",
-        "yosys-abc -c version": "UC Berkeley, ABC",
+        "/mx/eda/site/pyosys/yosys-abc -c version": "UC Berkeley, ABC",
+        f"{PYTHON_OF_TOOLS} -c 'from pyosys import libyosys; print(libyosys.Design())'": "libyosys.Design",
+        f"{PYTHON_OF_TOOLS} -c 'import bitwuzla; print(bitwuzla.Options())'": "bitwuzla",
+        "ls /mx/eda/site": "pyosys-0.70.dist-info",
         "verilator --version": "Verilator 5.032",
         "python -m pytest --version": "pytest 8.3.5",
     },

@@ -101,7 +101,7 @@ def _hardware_tools() -> Finding:
         said, _, fix = str(error).rpartition(": ")
         return Finding("hardware tools", False, said, f"{fix}, or with Docker: mx sandbox build hdl")
     return Finding(
-        "hardware tools", True, "iverilog, yosys and verilator, for hardware tasks in the embedded sandbox"
+        "hardware tools", True, "iverilog, verilator and pyosys, for hardware tasks in the embedded sandbox"
     )
 
 

@@ -21,10 +21,15 @@ from mx_tasks.task import Split, Submission, Task, TaskSet, tasks
 CATEGORIES = {"software": "software-engineering", "hardware": "hardware-design", "trading": "finance"}
 PACKAGES = {
     "python": "python3 python3-pytest",
-    "hdl": "python3 python3-pytest iverilog yosys yosys-abc verilator",
+    "hdl": "python3 python3-pytest python3-pip iverilog verilator",
     "trading": "python3 python3-numpy python3-pandas",
 }
 """What a task's image is made of, from Debian's archive."""
+MORE = {
+    "hdl": "RUN python3 -m pip install --no-cache-dir --only-binary :all: --no-deps --target /mx/eda/site"
+    " pyosys==0.70 bitwuzla==0.10.0 \\\n && ln -s /usr/bin/python3 /mx/eda/python\n",
+}
+"""What else goes into it: the versions that our own sandboxes have (``wheels.txt`` of the image)."""
 GRADERS = {"trading": " python3-numpy"}
 """What a domain's graders need, which run in the sandbox's place there and on the host here."""
 LEFT_OUT = ("abuse", "images", "__pycache__")
@@ -38,7 +43,7 @@ The task's files are in /app. Work on them there{outputs}. An answer in words, o
 _DOCKERFILE = """FROM debian:trixie-slim
 RUN apt-get update && apt-get install -y --no-install-recommends {packages} \\
  && rm -rf /var/lib/apt/lists/*
-COPY workspace /app
+{more}COPY workspace /app
 WORKDIR /app
 """
 _TEST_SH = """#!/bin/sh
@@ -116,7 +121,7 @@ def as_harbor(task_set: TaskSet, task: Task) -> TaskDirectory:
         instruction=task.prompt.rstrip() + HOW.format(outputs=what, answer=ANSWER),
         environment={
             "Dockerfile": _DOCKERFILE.format(
-                packages=PACKAGES[task.image] + GRADERS.get(task.domain, "")
+                packages=PACKAGES[task.image] + GRADERS.get(task.domain, ""), more=MORE.get(task.image, "")
             ).encode(),
             **{f"workspace/{inner}": data for inner, data in (task.files or {".keep": b""}).items()},
         },

@@ -11,11 +11,14 @@ import pytest
 from mx_sandboxes import Sandbox, SandboxError, open_sandbox
 from mx_tasks.hardware.sets.published import ImportedTasks, verilog_eval
 
-PROBE = "import shutil, sys; sys.exit(not all(map(shutil.which, ('iverilog', 'yosys', 'verilator'))))"
+PROBE = (
+    "import os, shutil, sys; there = all(map(shutil.which, ('iverilog', 'verilator')))\n"
+    "sys.exit(not there or not os.path.exists('/mx/eda/site/pyosys'))"
+)
 
 
 def opened(backend: str, name: str) -> Iterator[Sandbox]:
-    missing = "iverilog, yosys or verilator is missing"
+    missing = "iverilog, verilator or pyosys is missing"
     try:
         with open_sandbox(backend, image="hdl", slots=4) as sandbox:
             if sandbox.run(["python", "-c", PROBE]).ok:

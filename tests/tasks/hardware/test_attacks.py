@@ -39,6 +39,11 @@ def naive(answer: str, sandbox: Sandbox) -> bool:
     return done.ok and not re.search(r"Mismatches: [1-9]", said)
 
 
+REACHING = ("fdisplay to stdout", "open a file", "read memory", "read memory in binary", "include", "include by a macro", "system call",
+            "value of an argument", "random", "import of foreign code", "bind", "config", "program", "the reference itself",
+            "an undefined module", "read the testbench", "read the reference's signals", "escaped cell", "recursive modules",
+            "a parameter that unrolls", "module twice", "cut off", "inout ports", "wider ports", "other letters", "null byte")  # fmt: skip
+"""Attacks that no front end may get to read, or that none makes a circuit of."""
 FOOLED = ("finish", "display the pass line", "write the pass line", "fdisplay to stdout", "the reference itself",
           "read the testbench", "force the testbench")  # fmt: skip
 
@@ -73,8 +78,8 @@ def test_attacks_on_generated_tasks_score_nothing(hdl: Sandbox, kind: str) -> No
             pool.map(lambda text: grade_answer(drawn.circuit, text, hdl), [*refused.values(), *poor.values()])
         )
     found = dict(zip([*refused, *poor], scores, strict=True))
-    assert {name: found[name].log for name in refused if found[name].score > 0.0} == {}
-    assert {name: found[name].log for name in poor if found[name].score > 0.05} == {}
+    assert {name: found[name].log for name in REACHING if found[name].score > 0.0} == {}
+    assert {name: verdict.log for name, verdict in found.items() if verdict.score > 0.05} == {}
 
 
 @pytest.mark.parametrize("place", [3, 12])

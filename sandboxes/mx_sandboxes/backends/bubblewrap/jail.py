@@ -1,7 +1,8 @@
 """The embedded sandbox: slots made by bubblewrap, for machines without a container engine.
 
-A slot sees an allow-list of the host's read-only folders and nothing else: programs and libraries of the distribution, no home, no
-site-packages, no sockets. Started by root, it runs as a throw-away user id that owns nothing.
+A slot sees an allow-list of the host's read-only folders and nothing else: programs and libraries of the
+distribution, no home, no site-packages, no sockets. Started by root, it runs as a throw-away user id that owns
+nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import IO
 
 from mx_sandboxes.backends.bubblewrap.packages import PLACE, archive, check_tools
+from mx_sandboxes.backends.bubblewrap.pinned import pinned_binds
 from mx_sandboxes.limits import cgroups, seccomp
 from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -184,8 +186,8 @@ def _children(pid: int) -> list[int]:
 def throwaway_uids() -> range:
     """The user ids that slots take turns with when this process is root, none otherwise (bubblewrap maps this user's own).
 
-    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at most 16, and no
-    other process has one of them.
+    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at
+    most 16, and no other process has one of them.
     """
     if os.geteuid() != 0:
         return range(0)
@@ -214,8 +216,8 @@ def _python() -> str:
     )
 
 
-def command(data_fds: dict[str, int], config: str) -> list[str]:
-    """The bubblewrap command line of a slot."""
+def command(data_fds: dict[str, int], config: str, tools: tuple[str, ...] = ()) -> list[str]:
+    """The bubblewrap command line of a slot; ``tools`` are arguments that show it pinned tools."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxUnavailableError(f"there is no bwrap on this machine: {INSTALL}")
@@ -241,7 +243,7 @@ def command(data_fds: dict[str, int], config: str) -> list[str]:
     line += [*OWN_FOLDERS, "--symlink", python, "/mx/bin/python"]
     for name in PLACES:
         line += ["--symlink", f"/work/{name}", f"/{name}"]
-    line += ["--remount-ro", "/"]
+    line += [*tools, "--remount-ro", "/"]
     return [*line, python, "-s", "-m", "mx_sandboxes.inside.server", config]
 
 
@@ -278,14 +280,16 @@ def _memory_file(data: bytes) -> int:
     return fd
 
 
-def birth(packages: bytes | None = None, groups: cgroups.Place | None = None) -> Slot:
-    """Start a slot with an archive of packages, its control group in that place.
+def birth(
+    packages: bytes | None = None, groups: cgroups.Place | None = None, tools: tuple[str, ...] = ()
+) -> Slot:
+    """Start a slot with an archive of packages and pinned tools, its control group in that place.
 
     Raises SandboxUnavailableError when this machine does not let us.
     """
     for attempt in range(1, TRIES + 1):
         try:
-            return _birth(packages, groups)
+            return _birth(packages, groups, tools)
         except SlotDiedError as error:  # somebody may have killed it
             if attempt == TRIES:
                 raise SandboxUnavailableError(
@@ -302,7 +306,7 @@ def birth(packages: bytes | None = None, groups: cgroups.Place | None = None) ->
     raise AssertionError("unreachable")
 
 
-def _birth(packages: bytes | None, groups: cgroups.Place | None) -> Slot:
+def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[str, ...]) -> Slot:
     config = json.dumps({"uids": None, "seccomp": seccomp.program().hex()})
     files = _contents() if packages is None else {**_contents(), PLACE: packages}
     contents = {place: _memory_file(data) for place, data in files.items()}
@@ -311,7 +315,7 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None) -> Slot:
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
     group: cgroups.Group | None = None
     try:
-        line = command(contents, config)
+        line = command(contents, config, tools)
         uid = throwaway_uid()
 
         def start() -> subprocess.Popen[bytes]:
@@ -373,11 +377,12 @@ def open_bubblewrap(
     cgroups.remove_leftovers()
     bundle = archive(packages, _python()) if packages else None
     groups = cgroups.find() if control_groups else None
-    first = birth(bundle, groups)  # names what is missing before the first job
+    tools = tuple(pinned_binds(image, FOLDERS))
+    first = birth(bundle, groups, tools)  # names what is missing before the first job
     try:
         return PooledSandbox(
             "bubblewrap",
-            lambda _: birth(bundle, groups),  # any limits: a jail gets them with each job
+            lambda _: birth(bundle, groups, tools),  # any limits: a jail gets them with each job
             slots=slots,
             limits=limits,
             finish=lambda: None,

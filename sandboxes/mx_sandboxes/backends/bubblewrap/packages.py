@@ -1,8 +1,9 @@
 """Packages of the host's environment that the embedded sandbox may be given: pure Python, named one by one, never all of them.
 
-A container image brings its packages along. A bubblewrap jail sees the distribution's Python, in which there may be no pytest: then
-``packages=("pytest",)`` takes the distribution ``pytest`` and what it needs out of this environment, and nothing else: one archive,
-byte-compiled for the interpreter inside, read-only, on ``sys.path`` after the program's own folder.
+A container image brings its packages along. A bubblewrap jail sees the distribution's Python, in which there may be
+no pytest: then ``packages=("pytest",)`` takes the distribution ``pytest`` and what it needs out of this environment,
+and nothing else: one archive, byte-compiled for the interpreter inside, read-only, on ``sys.path`` after the
+program's own folder.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+from mx_sandboxes.backends.bubblewrap.pinned import check_pinned
 from mx_sandboxes.backends.docker.tags import PLAIN
 from mx_sandboxes.sandbox import SandboxUnavailableError
 
@@ -33,7 +35,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """What may be asked for, and the distributions that make it up: the first must be there, the others as far as it needs them."""
 TOOLS: dict[str, dict[str, str]] = {
-    "hdl": {"iverilog": "iverilog", "vvp": "iverilog", "yosys": "yosys", "verilator": "verilator"},
+    "hdl": {"iverilog": "iverilog", "vvp": "iverilog", "verilator": "verilator"},
 }
 """The programs that an image stands for, and the distribution's packages that have them where a jail takes the host's."""
 NEEDED_LEXERS = ("__init__", "_mapping", "diff", "python", "special")
@@ -80,6 +82,7 @@ def check_tools(image: str) -> None:
             f"the bubblewrap sandbox takes the tools of image {image!r} from this machine, which lacks {', '.join(missing)}: "
             f"apt-get install {' '.join(packages)}"
         )
+    check_pinned(image)
 
 
 @functools.cache

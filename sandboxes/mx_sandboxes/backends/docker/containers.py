@@ -1,8 +1,9 @@
 """Other people's images: built, given our job server, and run once for a verdict.
 
-``adopt`` makes of any Linux image one whose slots serve jobs as our own images' do. ``run_once`` is for what needs a container of
-its own as its author knows it (root, a writable root filesystem, the image's paths), such as a task's own verifier: no network, few
-capabilities, limits on memory, processes, time and the size of a file; not on the sum of files, which the engine's storage decides.
+``adopt`` makes of any Linux image one whose slots serve jobs as our own images' do. ``run_once`` is for what needs a
+container of its own as its author knows it (root, a writable root filesystem, the image's paths), such as a task's
+own verifier: no network, few capabilities, limits on memory, processes, time and the size of a file; not on the sum
+of files, which the engine's storage decides.
 """
 
 from __future__ import annotations
@@ -133,8 +134,8 @@ def adopt(
 
     ``workspace`` is a folder that is a link to the workspace itself.
 
-    ``pythons`` are interpreters to be preferred; an image that has none from 3.9 on is given ours. Without roots nothing of the
-    image's own files is moved. Raises BuildError, SandboxUnavailableError.
+    ``pythons`` are interpreters to be preferred; an image that has none from 3.9 on is given ours. Without roots
+    nothing of the image's own files is moved. Raises BuildError, SandboxUnavailableError.
     """
     import docker.errors
 
@@ -232,8 +233,9 @@ def run_once(
 ) -> Finished:
     """Run a shell script in a fresh container of an image and remove it.
 
-    ``files`` are put in before it starts; of the files and folders in ``collect`` (absolute), the regular files come back, up to
-    ``largest`` bytes in all. Raises SandboxError when the engine fails or more is asked for than may come back.
+    ``files`` are put in before it starts; of the files and folders in ``collect`` (absolute), the regular files come
+    back, up to ``largest`` bytes in all. Raises SandboxError when the engine fails or more is asked for than may come
+    back.
     """
     import docker.errors
     import docker.types

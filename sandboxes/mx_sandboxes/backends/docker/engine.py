@@ -1,7 +1,7 @@
 """The container sandbox: slots made by a Docker engine, or anything that speaks its protocol.
 
-The engine's API is used at a slot's birth and death only; in between, the host talks to the job server over the attached stream or,
-where it can, over pipes of their own.
+The engine's API is used at a slot's birth and death only; in between, the host talks to the job server over the
+attached stream or, where it can, over pipes of their own.
 """
 
 from __future__ import annotations

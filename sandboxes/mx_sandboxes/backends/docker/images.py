@@ -4,11 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import io
+import platform
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from mx_sandboxes.backends.docker.tags import BASE, LABEL, context_of, image_names, image_tag
+from mx_sandboxes.backends.docker.tags import BASE, FOLDER, LABEL, context_of, image_names, image_tag
 from mx_sandboxes.sandbox import SandboxError, SandboxUnavailableError
+
+INSIDE_PYTHON = "3.13"
+"""The version of the base's Python."""
+
+
+def _wheels(name: str) -> dict[str, bytes]:
+    """The Python distributions that an image's ``wheels.txt`` names, fetched by this environment's pip.
+
+    It knows the way to its index, which a build in the engine may not. They are pinned by hash, and so have no part in the
+    image's name. Raises SandboxError.
+    """
+    wanted = FOLDER / name / "wheels.txt"
+    if not wanted.exists():
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes"]
+        line += ["--only-binary=:all:", "--python-version", INSIDE_PYTHON, "-r", str(wanted), "-d", folder]
+        for oldest in (26, 27, 28):
+            line += ["--platform", f"manylinux_2_{oldest}_{platform.machine()}"]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SandboxError(
+                f"pip could not fetch what the image {name!r} needs: {done.stderr.strip()[-400:]}"
+            )
+        return {f"wheels/{path.name}": path.read_bytes() for path in Path(folder).glob("*.whl")}
 
 
 def build_image(
@@ -16,8 +46,8 @@ def build_image(
 ) -> str:
     """Build an image with the Docker engine and return its tag.
 
-    ``network`` is the build's network mode (``host`` where the engine's bridge reaches nothing); ``log`` gets the build's output.
-    Raises SandboxUnavailableError when no engine answers, SandboxError when the build fails.
+    ``network`` is the build's network mode (``host`` where the engine's bridge reaches nothing); ``log`` gets the
+    build's output. Raises SandboxUnavailableError when no engine answers, SandboxError when the build fails.
     """
     from mx_sandboxes.backends.docker.engine import (
         connect,  # the SDK is imported only where an engine is used
@@ -27,7 +57,7 @@ def build_image(
     client = connect()
     try:
         answer: Any = client.api.build(
-            fileobj=io.BytesIO(context_of(name)),
+            fileobj=io.BytesIO(context_of(name, _wheels(name))),
             custom_context=True,
             tag=tag,
             buildargs={"BASE": base},

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "images"
@@ -24,7 +25,8 @@ def image_names() -> tuple[str, ...]:
 def image_tag(name: str) -> str:
     """The full name of an image: it changes when anything that goes into the image does.
 
-    A name with a colon or a slash is somebody's own image and is returned as it is. Raises ValueError for any other unknown name.
+    A name with a colon or a slash is somebody's own image and is returned as it is. Raises ValueError for any other
+    unknown name.
     """
     if ":" in name or "/" in name:
         return name
@@ -35,14 +37,14 @@ def image_tag(name: str) -> str:
     return f"mx-envs/{name}:{hashlib.sha256(context_of(name)).hexdigest()[:12]}"
 
 
-def context_of(name: str) -> bytes:
+def context_of(name: str, wheels: Mapping[str, bytes] | None = None) -> bytes:
     """The build context as a tar file, the same bytes for the same content."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         files = {path.name: path for path in (FOLDER / name).iterdir() if path.is_file()}
         files |= {f"inside/{path.name}": path for path in SERVER.glob("*.py")}
-        for inner in sorted(files):
-            data = files[inner].read_bytes()
+        contents = {inner: path.read_bytes() for inner, path in files.items()} | dict(wheels or {})
+        for inner, data in sorted(contents.items()):
             entry = tarfile.TarInfo(inner)
             entry.size, entry.mode = len(data), 0o644
             archive.addfile(entry, io.BytesIO(data))

@@ -16,7 +16,15 @@ from typing import Any
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError
 from mx_sandboxes.compiled import compiled
-from mx_tasks.hardware.rtl.circuit import Circuit, Port, agrees, rescaled, share_right, trivial_share
+from mx_tasks.hardware.rtl.circuit import (
+    Circuit,
+    Port,
+    agrees,
+    rescaled,
+    scenarios_right,
+    share_right,
+    trivial_share,
+)
 from mx_tasks.task import GradingError
 
 CPU_S = 28.0
@@ -36,7 +44,7 @@ IDENTICAL = "identical netlists"
 LONGEST_ANSWER = 200_000
 WAVE_BEFORE, WAVE_AFTER, WIDEST = 8, 3, 200
 """Steps of a waveform before and from the first mismatch on, and its longest line."""
-INSTALL = "apt-get install iverilog yosys verilator, or use Docker and run 'mx sandbox build hdl'"
+INSTALL = "apt-get install iverilog verilator and pip install 'mx-envs[hardware]', or use Docker and run 'mx sandbox build hdl'"
 
 
 class ToolsMissingError(GradingError):
@@ -48,8 +56,8 @@ class Verdict:
     """How an answer did, stage by stage.
 
     ``share`` is of hidden scenarios, ``tests`` the same rescaled against the best trivial answer; ``proof`` is
-    ``proven``, ``refuted``,
-    ``unproven`` or empty when it did not come to that; costs are (AND nodes, register bits, depth); ``cpu`` seconds by step, of
+    ``proven``, ``refuted``, ``bounded`` (neither; no difference is known within ``depth`` steps) or empty when it did not come to
+    that; only what is proven has passed; costs are (AND nodes, register bits, depth); ``cpu`` seconds by step, of
     the tools alone, ``job_cpu_s`` of the whole job with the driver.
     """
 
@@ -60,6 +68,7 @@ class Verdict:
     tests: float = 0.0
     proof: str = ""
     method: str = ""
+    depth: int = 0
     cost: tuple[int, int, int] | None = None
     reference_cost: tuple[int, int, int] | None = None
     outputs: tuple[str, ...] = ()
@@ -89,6 +98,7 @@ def grade_request(circuit: Circuit, answer: str) -> dict[str, Any]:
         "expected": circuit.expected,
         "reference": circuit.reference,
         "reference_top": circuit.reference_top,
+        "starts": circuit.starts,
     }
 
 
@@ -142,7 +152,8 @@ def judge(circuit: Circuit, report: Mapping[str, Any]) -> Verdict:
     share = share_right(circuit, outputs)
     if not report.get("passed_tests") or share < 1.0:
         tests = rescaled(share, trivial_share(circuit))
-        log = f"{share:.1%} of the hidden scenarios are right ({tests:.2f} above the best answer without logic); "
+        right, counted = scenarios_right(circuit, outputs)
+        log = f"{right} of {counted} hidden scenarios are right ({tests:.2f} of the way up from the best answer without logic); "
         score = round(ELABORATES + (TESTS - ELABORATES) * tests, 6)
         log += first_mismatch(circuit, outputs)
         return Verdict(
@@ -159,8 +170,11 @@ def judge(circuit: Circuit, report: Mapping[str, Any]) -> Verdict:
 
 
 def _after_tests(circuit: Circuit, report: Mapping[str, Any], outputs: tuple[str, ...]) -> Verdict:
-    proof, method = str(report.get("verdict", "unproven")), str(report.get("method", report.get("limit", "")))
+    proof, method = str(report.get("verdict", "bounded")), str(report.get("method", report.get("limit", "")))
     score, log = ALL_TESTS, f"all hidden tests; {proof}: {method}"
+    depth = int(report.get("depth", 0)) if proof == "bounded" else 0
+    if proof == "bounded":
+        log += f"; known to be right for {depth} steps, which is no success"
     if proof == "refuted":
         score = REFUTED
         log += "".join("\n" + line for line in trace_lines(circuit, report))
@@ -171,12 +185,13 @@ def _after_tests(circuit: Circuit, report: Mapping[str, Any], outputs: tuple[str
             log += f"\narea {area(cost)} (reference {area(reference_cost)}), depth {cost[2]} (reference {reference_cost[2]})"
     return Verdict(
         round(score, 6),
-        passed=proof != "refuted",
+        passed=proof == "proven",
         log=log,
         share=1.0,
         tests=1.0,
         proof=proof,
         method=method,
+        depth=depth,
         cost=cost,
         reference_cost=reference_cost,
         outputs=outputs,

@@ -21,8 +21,10 @@ def grade_of(task: Task, circuit: Circuit, verdict: Verdict) -> Grade:
 
 
 def pictured(circuit: Circuit, verdict: Verdict) -> dict[str, Any]:
-    """Plain JSON: ``wave``, ``drawing``, ``costs`` (area and depth of answer and golden), ``proof`` and ``method``."""
+    """Plain JSON: ``wave``, ``drawing``, ``costs`` (area and depth of answer and golden), ``proof``, ``method`` and ``depth``."""
     found: dict[str, Any] = {"proof": verdict.proof, "method": verdict.method, "share": verdict.share}
+    if verdict.proof == "bounded":
+        found["depth"] = verdict.depth
     found["wave"] = _wave(circuit, verdict)
     found["drawing"] = dict(verdict.drawing)
     found["clocks"] = list(circuit.clocks)

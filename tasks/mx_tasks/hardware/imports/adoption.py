@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +31,14 @@ RESET = re.compile(
     r"(?:a|s)?_?(?:rst|reset|clr|clear|ar|r)(?:_?i|_?p)?|.*_(?P<low2>rst_?n|reset_?n)|.*_(?:rst|reset))$",
     re.IGNORECASE,
 )
+
+
+NAMES_STARTS = re.compile(
+    r"\binitially\b|\binitial(?:ly|ise[ds]?|ize[ds]?)?\s+(?:value|state|content|to|at|with)|\bpower(?:s|ed|ing)?[- ]?(?:up|on)\b|"
+    r"\b(?:start|begin)s?\s+(?:at|with|from|in)\s+(?:0\b|zero|all|the\s+state)",
+    re.IGNORECASE,
+)
+"""Words of a task that names what registers start with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,7 @@ def _circuit(record: Record, sandbox: Sandbox) -> Circuit:
             "data_files": dict(record.data_files),
             "bench_needs_reference": record.bench_needs_reference,
             "bench_tops": list(record.bench_tops),
+            "starts": "named" if NAMES_STARTS.search(record.prompt) else "open",
         },
         sandbox,
     )
@@ -164,17 +173,44 @@ def _circuit(record: Record, sandbox: Sandbox) -> Circuit:
     ports: tuple[Port, ...] = tuple((str(n), str(d), int(w)) for n, d, w in report["ports"])
     if all(set(row) <= {"x"} for row in outputs):
         raise RefusalError("its outputs are unknown at every step")
+    clocks, reset = tuple(report["clocks"]), _reset(ports, report)
+    expected = tuple(row.replace("z", "x") for row in outputs)
+    counted = tuple(map(_counted, expected, _in_use(ports, clocks, reset, steps)))
+    if all(set(row) <= {"x"} for row in counted):
+        counted, reset = expected, ("", 1)  # what is called a reset is never used as one
     return Circuit(
         top=record.dut,
         ports=ports,
-        clocks=tuple(report["clocks"]),
-        reset=_reset(ports, report),
+        clocks=clocks,
+        reset=reset,
         steps=steps,
-        expected=tuple(row.replace("z", "x") for row in outputs),
+        expected=counted,
         scenario=SCENARIO if report["registers"] else 1,
         reference=record.reference,
         reference_top=record.reference_top,
+        starts=str(report["starts"]),
     )
+
+
+def _counted(row: str, counts: bool) -> str:
+    return row if counts else "x" * len(row)
+
+
+def _in_use(
+    ports: Sequence[Port], clocks: Sequence[str], reset: tuple[str, int], steps: Sequence[str]
+) -> Iterator[bool]:
+    """For each step whether outputs count: from the first edge of a clock in reset on, as they do in a proof."""
+    places, place = {}, 0
+    for name, direction, width in ports:
+        if direction == "input":
+            places[name] = place
+            place += width
+    seen, before = not reset[0] or not clocks, steps[0]
+    for step in steps:  # an edge sees what was there before it
+        edge = any(step[places[name]] != before[places[name]] for name in clocks)
+        seen = seen or (edge and before[places[reset[0]]] == str(reset[1]))
+        before = step
+        yield seen
 
 
 def _reset(ports: Iterable[Port], report: Mapping[str, Any]) -> tuple[str, int]:

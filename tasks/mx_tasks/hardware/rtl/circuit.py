@@ -15,7 +15,9 @@ class Circuit:
 
     ``steps`` are the values of all inputs, bit by bit in the order of the ports, one after the other; ``clocks`` change before the
     others do. ``expected`` are the outputs when each step has settled, ``x`` where anything will do. ``reset`` is the
-    reset's port (empty for none) and its active level. ``scenario`` steps make one scenario.
+    reset's port (empty for none) and its active level. ``scenario`` steps make one scenario. ``starts`` says what the
+    reference's registers start with: ``open``, anything; ``named``, what it and the task name; ``own``, what it names itself, since
+    nothing else would ever make its outputs known.
     """
 
     top: str
@@ -27,6 +29,7 @@ class Circuit:
     scenario: int
     reference: str
     reference_top: str
+    starts: str = "open"
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -48,6 +51,12 @@ def agrees(have: str, want: str) -> bool:
 
 def share_right(circuit: Circuit, outputs: Sequence[str]) -> float:
     """The share of scenarios in which every step's outputs are right; scenarios that allow anything do not count."""
+    right, counted = scenarios_right(circuit, outputs)
+    return right / counted if counted else float(len(outputs) == len(circuit.steps))
+
+
+def scenarios_right(circuit: Circuit, outputs: Sequence[str]) -> tuple[int, int]:
+    """How many scenarios are right at every step, and how many count."""
     right = counted = 0
     for place in range(0, len(circuit.steps), circuit.scenario):
         wanted = circuit.expected[place : place + circuit.scenario]
@@ -56,7 +65,7 @@ def share_right(circuit: Circuit, outputs: Sequence[str]) -> float:
         counted += 1
         given = outputs[place : place + circuit.scenario]
         right += len(given) == len(wanted) and all(map(agrees, given, wanted))
-    return right / counted if counted else float(len(outputs) == len(circuit.steps))
+    return right, counted
 
 
 def rescaled(share: float, trivial: float) -> float:

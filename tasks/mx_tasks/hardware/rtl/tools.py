@@ -32,7 +32,7 @@ TOOLS = (
         "synthesise",
         "Ports, area and depth of design.v after synthesis.",
         DESIGN,
-        _source("measure", "grading/inside") + _source("synthesise"),
+        _source("measure", "grading/inside") + _source("pinned", "grading/inside") + _source("synthesise"),
     ),
 )
 

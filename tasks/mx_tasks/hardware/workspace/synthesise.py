@@ -1,7 +1,7 @@
 """The tool ``synthesise``: ports, size and depth of the design after synthesis to AND gates and registers.
 
-Begins with the text of ``inside/measure.py``, so that it measures as the grader does. Where there is a ``goal.json``, it says how
-far the design is from the target.
+Begins with the texts of ``inside/measure.py`` and ``inside/pinned.py``, so that it measures as the grader does. Where there is a
+``goal.json``, it says how far the design is from the target.
 """
 
 import json
@@ -9,10 +9,13 @@ import os
 import re
 import subprocess
 
-READ = """design -reset
-read_verilog -sv %s
-hierarchy -check %s
+READERS = (
+    "read_verilog -sv -nodisplay -noassert -noassume %s\n",
+    "read_slang --ignore-assertions --ignore-timing --allow-use-before-declare %s\n",
+)
+READ = """hierarchy -check %s
 proc -norom
+bwmuxmap
 flatten
 delete */t:$scopeinfo
 opt_clean
@@ -22,21 +25,25 @@ opt_clean
 
 
 def synthesised(files, top):
-    """The module after synthesis and Yosys' complaints; no module where it has an error."""
-    done = subprocess.run(
-        ["yosys", "-q", "-"],
-        input=READ % (" ".join(files), top) + SYNTHESIS + "write_json mx_gates.json\n",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        timeout=30,
-    )
-    complaints = [line.strip() for line in done.stdout.splitlines() if re.search("ERROR|Warning", line)]
-    if done.returncode:
-        return None, complaints
-    with open("mx_gates.json") as stream:
-        modules = json.load(stream)["modules"]
-    return next(iter(modules.values())), complaints
+    """The module after synthesis and Yosys' complaints; no module where both readers have an error."""
+    complaints = []
+    for reader in READERS:
+        done = subprocess.run(
+            COMMAND,
+            input=reader % " ".join(files) + READ % top + SYNTHESIS + "write_json mx_gates.json\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+            timeout=30,
+        )
+        if not done.returncode:
+            complaints = []
+        complaints += [line.strip() for line in done.stdout.splitlines() if re.search("ERROR|Warning", line)]
+        if not done.returncode:
+            with open("mx_gates.json") as stream:
+                modules = json.load(stream)["modules"]
+            return next(iter(modules.values())), complaints
+    return None, complaints
 
 
 def area(cost):

@@ -9,10 +9,12 @@ import os
 import shutil
 from typing import Any, Dict, List
 
+from .macros import RefusedError
 from .netlist import elaborate, expanded
 from .simulate import simulate
-from .source import FORBIDDEN_DIRECTIVES, RefusedError, Token, tokens
+from .source import FORBIDDEN_DIRECTIVES, Token, tokens
 from .tools import LimitError, run
+from .toolset import yosys
 
 RUN_S = 1.0
 COMPILE_S = 3.0
@@ -59,7 +61,7 @@ def prepare(request: Dict[str, Any], report: Dict[str, Any]) -> None:
         except (RefusedError, LimitError):  # a text that Yosys breaks off on is no mutant either
             continue
     script = "".join(PRESENTED.format(name=name, top=request["top"]) for name in names)
-    if run("present", ["yosys", "-q", "-"], 8.0, text=script).code != 0:
+    if yosys("present", script, 8.0).code != 0:
         raise RefusedError("designs cannot be presented")
     outputs = simulate(names, ports, request["clocks"], request["steps"], request["nonce"])
     report["presented"] = {}
@@ -120,6 +122,8 @@ def _check(before: List[Token], token: Token, top: str) -> None:
     last = before[-1] if before else Token("other", "")
     if token.kind == "system" and token.text not in SYSTEM:
         raise RefusedError(f"the system task or function {token.text}")
+    if token.kind == "escaped":
+        raise RefusedError(f"an escaped identifier: {token.text[:40]}")
     if token.text in FORBIDDEN:
         raise RefusedError(token.text)
     if token.kind == "name" and last.text == "." and len(before) > 1:

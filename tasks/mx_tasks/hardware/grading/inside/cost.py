@@ -4,7 +4,7 @@ import json
 from typing import Dict, List, Tuple
 
 from .measure import SYNTHESIS, measured
-from .tools import run
+from .toolset import yosys
 
 SYNTHESIS_S = 8.0
 
@@ -15,7 +15,7 @@ def costs(names: List[str]) -> Dict[str, Tuple[int, int, int]]:
         f"design -reset\nread_rtlil {name}.il\nrename {name} mx_circuit\n{SYNTHESIS}write_json {name}_gates.json\n"
         for name in names
     )
-    run("synthesis", ["yosys", "-q", "-"], SYNTHESIS_S, text=script)
+    yosys("synthesis", script, SYNTHESIS_S)
     found = {}
     for name in names:
         with open(f"{name}_gates.json") as stream:

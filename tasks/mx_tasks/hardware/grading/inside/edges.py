@@ -1,9 +1,9 @@
 """Runs inside the grading sandbox: sensitivity lists of published references that simulators take and Yosys does not.
 
-``always @(posedge clk or negedge a) if (!b)``: an edge of ``a``, which nothing asks for, is left out.
-``always @(posedge clk or rst) if (rst)``: the edge at which ``rst`` becomes active is meant.
-Yosys refuses both. What the change means for outputs is found by comparing the netlist with the source's own simulation when a
-reference is adopted.
+``always @(posedge clk or negedge a) if (!b)``: an edge of ``a``, which nothing asks for, is left out. ``always
+@(posedge clk or rst) if (rst)``: the edge at which ``rst`` becomes active is meant. Yosys refuses both. What the
+change means for outputs is found by comparing the netlist with the source's own simulation when a reference is
+adopted.
 """
 
 import re

@@ -1,69 +1,121 @@
-"""Runs inside the grading sandbox: whether an answer is the same circuit as the reference, for all inputs and all time.
+"""Runs inside the grading sandbox: whether an answer does what the reference asks, whatever the inputs and the start.
 
-Both netlists go into one module with a single output, ``bad``; ABC proves that it is never 1 or shows how it becomes 1. Where all
-registers of both listen to the same edge of the same port, a step is a cycle; any difference in clock or edge, a latch,
-or a clock that
-is also data makes the clock an ordinary input (clk2fflogic), because the fast way would not see it. Registers without a start value
-start at 0 in both; with a reset, outputs count from the first clock edge on at which it was active. Unknowns (x) of the
-reference allow anything: two copies of it read them as 0 and as 1, and a bit counts where both agree. Unknowns of the
-answer must not matter: both copies of it must agree with the reference.
+Both netlists become gates, the gates one circuit with one output (``miter.py``, which has the rule of start values),
+and several engines try to prove that it is never 1 or show how it becomes 1 (``engines.py``). A difference that is
+found is not believed before an independent simulator shows it too (``replay.py``).
 """
 
-import re
-import shutil
-from typing import Dict, List, NamedTuple, Tuple
+import random
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from .netlist import Netlist
-from .tools import LimitError, run
+from .engines import Decided, decide
+from .gates import TooLargeError, UnknownGateError, read_gates
+from .miter import Compared, Problem, pose
+from .netlist import FORGET, Netlist
+from .tools import LimitError
+from .toolset import yosys
 
 IDENTICAL = "identical netlists"
 LARGEST_MEMORY = 8192
-PREPARE_S = 6.0
-PROVE_S = 12.0
+PREPARE_S = 8.0
+FLAT = """design -reset
+read_rtlil {name}.il
+memory_map
+opt_clean
+rename -enumerate -pattern mx_n%
+{strip}
+write_verilog -noattr {name}_flat.v
+"""
+FILLED = """design -push-copy
+setundef -undriven -{value}
+write_verilog -noattr {name}_{value}.v
+design -pop
+"""
+TO_GATES = """{clocking}
+opt_clean
+techmap
+dffunmap
+simplemap
+opt_clean
+write_json {name}_gates.json
+"""
 
 
 class Verdict(NamedTuple):
-    """``proven``, ``refuted`` or ``unproven``; how; and for refuted the inputs of each step on the way to the difference."""
+    """``proven``, ``refuted`` or ``bounded``; how; for refuted the way to the difference; for bounded the steps known to be right.
+
+    ``steps`` are the inputs of each step in the order of the ports (two a cycle where a step is a cycle), of which the first
+    ``before`` bring about the start; ``starts`` what the answer's registers and cut loops hold at first.
+    """
 
     verdict: str
     method: str
     steps: List[str]
+    before: int = 0
+    depth: int = 0
+    starts: Tuple[int, ...] = ()
+    asked: Optional[Compared] = None
 
 
 class Question(NamedTuple):
-    """What is compared: ports, clocks as (port, positive edge), the reset as (port, active level), port "" for none."""
+    """What is compared: netlists; the reset as (port, active level), port "" for none; ``starts`` as a circuit has it."""
 
     reference: Netlist
     answer: Netlist
     reset: Tuple[str, bool]
+    starts: str
 
 
 def compare(question: Question) -> Verdict:
-    """Try to prove or to refute that both circuits are the same. Raises LimitError."""
+    """Try to prove or to refute that the answer does what the reference asks. Raises LimitError."""
     reference, answer = question.reference, question.answer
     if _same_text(reference, answer):
         return Verdict("proven", IDENTICAL, [])
     if reference.floating or answer.floating:
-        return Verdict("unproven", "high impedance", [])
+        return Verdict("bounded", "high impedance", [])
     if reference.memory_bits > LARGEST_MEMORY or answer.memory_bits > LARGEST_MEMORY:
-        return Verdict("unproven", "a large memory", [])
+        return Verdict("bounded", "a large memory", [])
     simple = one_clock(reference, answer)
-    with open("miter.v", "w") as stream:
-        stream.write(_miter(question, simple))
-    verdict = _attempt(question, simple, "zero")
-    if verdict.verdict == "refuted" and not question.reset[0] and answer.registers:
-        # without a reset any start is as good as another: an answer that keeps its state inverted is right too
-        second = _attempt(question, simple, "one")
-        return second if second.verdict == "proven" else verdict
-    return verdict
+    try:
+        asked = _asked(question, simple)
+    except (TooLargeError, UnknownGateError) as error:
+        return Verdict("bounded", f"too much for a proof: {error}", [])
+    if question.starts == "own" and any(each.start == "x" for each in asked.answer.registers):
+        verdicts = [from_start(asked, begin) for begin in (0, 1)]
+        return next((each for each in verdicts if each.verdict == "proven"), verdicts[0])
+    return _settled(asked)
 
 
-def _attempt(question: Question, simple: bool, start: str) -> Verdict:
-    """One proof, with the answer's registers that have no start value starting at 0 or at 1."""
-    ran = run("miter", ["yosys", "-q", "-"], PREPARE_S, text=_script(question, simple, start))
-    if ran.code != 0:
-        return Verdict("unproven", "no AIG: " + (ran.errors.strip().splitlines() or ["?"])[-1][:200], [])
-    return _prove(question, simple)
+def _settled(asked: Compared) -> Verdict:
+    """The verdict on both circuits."""
+    problem = pose(asked)
+    if problem.open and asked.answer.state_bits:
+        try:
+            tied = decide(pose(asked, tied=True), hurry=True)
+        except LimitError:
+            tied = Decided("bounded", "", [], 0)
+        if tied.verdict == "proven":
+            return Verdict("proven", f"{tied.method}, from every start", [])
+    decided = decide(problem)
+    if decided.verdict == "proven" and problem.open and not _asks(problem):
+        return Verdict("bounded", "the reference is never known from an unknown start", [])
+    if decided.verdict != "refuted":
+        return Verdict(decided.verdict, decided.method, [], 0, decided.depth)
+    if problem.preamble and any(each.start != "x" and not each.control for each in asked.answer.registers):
+        problem = pose(asked, gated=True)  # the answer's own start values may exclude that start
+        decided = decide(problem)
+        if decided.verdict != "refuted":
+            return Verdict(decided.verdict, decided.method, [], 0, decided.depth)
+    return _refuted(asked, problem, decided)
+
+
+def from_start(asked: Compared, begin: int) -> Verdict:
+    """The verdict where all of the answer's start that is open is 0, or 1. Raises LimitError."""
+    problem = pose(asked, begin=begin)
+    decided = decide(problem, hurry=True)
+    if decided.verdict == "refuted":
+        return _refuted(asked, problem, decided)
+    return Verdict(decided.verdict, decided.method, [], 0, decided.depth)
 
 
 def one_clock(reference: Netlist, answer: Netlist) -> bool:
@@ -75,7 +127,7 @@ def one_clock(reference: Netlist, answer: Netlist) -> bool:
         and None not in clocks
         and reference.resets == answer.resets
         and None not in reference.resets
-        and all(each.plain_clock and not each.latches for each in both)
+        and all(each.plain_clock and not each.latches and not each.loops for each in both)
     )
 
 
@@ -87,160 +139,74 @@ def _same_text(reference: Netlist, answer: Netlist) -> bool:
     return texts[0] == texts[1]
 
 
-def _clock(question: Question) -> Tuple[str, bool]:
-    clocks = [clock for each in question[:2] for clock in each.clocks if clock is not None]
-    return min(clocks) if clocks else ("", True)
+def _asked(question: Question, simple: bool) -> Compared:
+    clocking = "async2sync" if simple else "clk2fflogic"
+    script = ""
+    for netlist, keeps in ((question.reference, question.starts != "open"), (question.answer, True)):
+        script += FLAT.format(name=netlist.name, strip="" if keeps else FORGET)
+        script += "".join(FILLED.format(name=netlist.name, value=value) for value in ("zero", "one"))
+        script += TO_GATES.format(name=netlist.name, clocking=clocking)
+    ran = yosys("gates", script, PREPARE_S)
+    if ran.code != 0:
+        raise UnknownGateError((ran.errors.strip().splitlines() or ["?"])[-1][:200])
+    gates = [read_gates(f"{each.name}_gates.json", each.name) for each in question[:2]]
+    clocks = sorted({clock for each in question[:2] for clock in each.clocks if clock is not None})
+    return Compared(
+        gates[0],
+        gates[1],
+        question.reference.ports,
+        clocks,
+        question.reset,
+        simple,
+        question.starts != "open",
+    )
 
 
-def _clock_ports(question: Question) -> List[str]:
-    return sorted({clock[0] for each in question[:2] for clock in each.clocks if clock is not None})
+def _asks(problem: Problem) -> bool:
+    """Whether every output's bit of the reference is known at some time, in many random runs."""
+    graph = problem.graph
+    rng = random.Random("mx/known")
+    lanes = 64
+    ones = (1 << lanes) - 1
+    go = graph.compiled([*problem.counts, *graph.nexts])
+    held = [0] * len(graph.latches)
+    waiting = set(range(len(problem.counts)))
+    for _ in range(512):
+        words = go([rng.getrandbits(lanes) for _ in graph.inputs], held, ones)
+        waiting -= {place for place in waiting if words[place]}
+        held = words[len(problem.counts) :]
+        if not waiting:
+            return True
+    return False
 
 
-def _copies(netlist: Netlist) -> List[str]:
-    return [netlist.name, f"{netlist.name}_1"] if netlist.unknowns else [netlist.name]
-
-
-def _miter(question: Question, simple: bool) -> str:
-    """The module with the output ``bad``."""
-    ports = question.reference.ports
-    inputs = [(name, width) for name, direction, width in ports if direction == "input"]
-    outputs = [(name, width) for name, direction, width in ports if direction == "output"]
-    lines = [
-        f"module mx_miter({', '.join(f'input [{width - 1}:0] {name}' for name, width in inputs)}, output mx_bad);"
-    ]
-    clocks, gate = _clock_ports(question), ""
-    if not simple:  # a first step without an edge, so that what edges sample is settled
-        lines += ["  wire mx_started;", "  \\$ff #(.WIDTH(1)) mx_start (.D(1'b1), .Q(mx_started));"]
-        gate = " & mx_started"
-    for copy in [*_copies(question.reference), *_copies(question.answer)]:
-        lines += [f"  wire [{width - 1}:0] {copy}__{name};" for name, width in outputs]
-        pins = [f".{name}({name}{gate if name in clocks else ''})" for name, _ in inputs] + [
-            f".{name}({copy}__{name})" for name, _ in outputs
-        ]
-        lines.append(f"  {copy} u_{copy}({', '.join(pins)});")
-    gold, dut = _copies(question.reference), _copies(question.answer)
-
-    def outs(copy: str) -> str:
-        return "{" + ", ".join(f"{copy}__{name}" for name, _ in outputs) + "}"
-
-    differs = " | ".join(f"({outs(gold[0])} ^ {outs(each)})" for each in dut)
-    counts = f" & ~({outs(gold[0])} ^ {outs(gold[1])})" if len(gold) == 2 else ""
-    seen = "1'b1"
-    port, level = question.reset
-    clock, positive = _clock(question)
-    if port and clock:
-        lines += [
-            "  reg mx_seen = 0;",
-            f"  wire mx_clock = {clock}{gate};",
-            f"  always @({'posedge' if positive else 'negedge'} mx_clock) if ({port} == 1'b{int(level)}) mx_seen <= 1;",
-        ]
-        seen = "mx_seen"
-    lines += [f"  assign mx_bad = {seen} & (|(({differs}){counts}));", "endmodule"]
-    return "\n".join(lines) + "\n"
-
-
-def _script(question: Question, simple: bool, start: str) -> str:
-    lines = [
-        f"read_rtlil {question.reference.name}.il",
-        f"read_rtlil {question.answer.name}.il",
-        "memory_map",
-        "read_verilog -icells miter.v",
-        "proc",
-        "async2sync" if simple else "clk2fflogic",
-        "opt_clean",
-        "techmap",
-        "dffunmap",
-        "opt_clean",
-    ]
-    for netlist, begin in ((question.reference, "zero"), (question.answer, start)):
-        copies = _copies(netlist)
-        lines += [f"copy {copies[0]} {second}" for second in copies[1:]]
-        for copy, unknown in zip(copies, ("zero", "one")):
-            lines += [f"setundef -undriven -{unknown} {copy}", f"setundef -init -{begin} {copy}"]
-    lines += [
-        "hierarchy -top mx_miter",
-        "flatten",
-        "delete */t:$scopeinfo",
-        "setundef -init -zero",
-        "opt -full" if not simple else "opt_clean",
-        "techmap",
-        "aigmap",
-        "opt_clean",
-        "write_aiger -zinit -map miter.map miter.aig",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def abc() -> str:
-    """The name of ABC's program."""
-    return next((name for name in ("yosys-abc", "berkeley-abc", "abc") if shutil.which(name)), "yosys-abc")
-
-
-def _prove(question: Question, simple: bool) -> Verdict:
-    registers = question.reference.registers or question.answer.registers
-    seconds = PROVE_S
-    commands = "read_aiger miter.aig; strash; "
-    if registers:
-        commands += f"dc2; scorr; dc2; write_aiger reduced.aig; pdr -T {int(seconds)}; print_status; write_cex -a miter.cex"
-    else:
-        commands += "dc2; dc2; ifraig; iprove; print_status; write_cex -a miter.cex"
-    try:
-        ran = run("prove", [abc(), "-q", commands], seconds)
-    except LimitError:
-        return Verdict("unproven", "time", [])
-    method = "ABC scorr and pdr" if registers else "ABC SAT"
-    if registers and _is_zero(
-        "reduced.aig"
-    ):  # some versions of pdr have no answer to what scorr has solved already
-        return Verdict("proven", method, [])
-    return _read(ran.output, method, question, simple)
-
-
-def _is_zero(path: str) -> bool:
-    """Whether an AIG is nothing but the constant 0."""
-    try:
-        with open(path, "rb") as stream:
-            head, output = stream.readline().split(), stream.readline().strip()
-    except OSError:
-        return False
-    return head[:1] == [b"aig"] and head[3:] == [b"0", b"1", b"0"] and output == b"0"
-
-
-def _read(output: str, method: str, question: Question, simple: bool) -> Verdict:
-    status = re.findall(r"Status = +(-?\d)", output)
-    if status[-1:] == ["1"]:
-        return Verdict("proven", method, [])
-    if status[-1:] == ["0"]:
-        last = re.findall(r"Frame = +(\d+)", output)
-        return Verdict("refuted", method, _steps(question, simple, int(last[-1]) + 1 if last else 1))
-    return Verdict("unproven", "time", [])
-
-
-def _steps(question: Question, simple: bool, frames_shown: int) -> List[str]:
-    """The inputs on the way to the difference, in the order of the ports; two steps a cycle where the clock was taken out."""
-    with open("miter.cex") as stream:
-        lines = [line.partition("#")[0].strip() for line in stream]
-    frames = [line for line in lines if re.fullmatch("[01x]+", line)][-frames_shown:]
-    with open("miter.map") as stream:
-        rows = [line.split() for line in stream if line.startswith("input ")]
-    places = {(row[3], int(row[2])): int(row[1]) for row in rows}
-    inputs = [(name, width) for name, direction, width in question.reference.ports if direction == "input"]
-    clock, positive = _clock(question)
+def _refuted(asked: Compared, problem: Problem, decided: Decided) -> Verdict:
+    frames = decided.frames
+    rows = [{name: _levels(bits, frames[0]) for name, bits in given.items()} for given in problem.preamble]
+    before = len(rows)
+    rows += [{name: _levels(bits, frame) for name, bits in problem.inputs.items()} for frame in frames]
     steps: List[str] = []
-    for frame in frames:
-        values = {
-            name: "".join(_bit(frame, places, name, bit) for bit in reversed(range(width)))
-            for name, width in inputs
-        }
-        if not simple and not steps:
-            values.update(dict.fromkeys(_clock_ports(question), "0"))
-        for level in ("0" if positive else "1", "1" if positive else "0") if simple and clock else ("",):
-            if level:
-                values[clock] = level
-            steps.append("".join(values[name] for name, _ in inputs))
-    return steps
+    for row in rows:
+        for levels in _halves(asked):
+            values = {**row, **levels}
+            steps.append("".join(values[name] for name, direction, _ in asked.ports if direction == "input"))
+    starts = tuple(_level(literal, frames[0]) for literal in problem.starts)
+    return Verdict(
+        "refuted", decided.method, steps, before * len(_halves(asked)), decided.depth, starts, asked
+    )
 
 
-def _bit(frame: str, places: Dict[Tuple[str, int], int], name: str, bit: int) -> str:
-    place = places.get((name, bit), len(frame))
-    return frame[place] if place < len(frame) and frame[place] != "x" else "0"
+def _halves(asked: Compared) -> List[Dict[str, str]]:
+    """The clock before and at its edge, where a step is a cycle."""
+    if not asked.by_cycles or not asked.clocks:
+        return [{}]
+    name, positive = asked.clocks[0]
+    return [{name: str(int(not positive))}, {name: str(int(positive))}]
+
+
+def _levels(bits: List[int], frame: Dict[int, int]) -> str:
+    return "".join(str(_level(bit, frame)) for bit in reversed(bits))
+
+
+def _level(literal: int, frame: Dict[int, int]) -> int:
+    return (frame.get(literal & ~1, 0) ^ (literal & 1)) if literal > 1 else literal

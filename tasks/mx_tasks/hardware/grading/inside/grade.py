@@ -1,7 +1,7 @@
 """Runs inside the grading sandbox: grade one answer against one reference, cheap steps first; or measure a reference.
 
-stdin: a JSON object (see ``mx_tasks.hardware.grading.judge``). stdout: one JSON line that begins with the request's nonce. The
-reference is written down only when nothing of the answer is read any more but its netlist.
+stdin: a JSON object (see ``mx_tasks.hardware.grading.judge``). stdout: one JSON line that begins with the request's
+nonce. The reference is written down only when nothing of the answer is read any more but its netlist.
 """
 
 import json
@@ -10,20 +10,21 @@ import shutil
 import sys
 from typing import Any, Dict, List, Tuple
 
+from . import toolset
 from .bench import bench, prepare
 from .cost import costs
 from .edges import mended
-from .formal import IDENTICAL, Question, Verdict, compare
+from .formal import IDENTICAL, Question, Verdict, compare, from_start
+from .macros import RefusedError
 from .netlist import Netlist, drawing, elaborate, parameters_of, write_variants
 from .record import random_steps, record, renamed
+from .replay import replayed
 from .simulate import compare_at_random, simulate
-from .source import RefusedError
 from .tools import LimitError, deadline, spent
 
-TOOLS = ("iverilog", "vvp", "yosys")
+TOOLS = ("iverilog", "vvp")
 CLOCK = re.compile(r"(^|_)cl(oc)?k|cl(oc)?k($|_)", re.IGNORECASE)
 RANDOM_CYCLES = 100_000
-EXHAUSTIVE_BITS = 16
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     deadline[0] = float(request.get("cpu_s", 28.0))
     report: Dict[str, Any] = {"stage": "read"}
     try:
-        missing = [tool for tool in TOOLS if not shutil.which(tool)]
+        missing = [tool for tool in TOOLS if not shutil.which(tool)] + toolset.missing()
         if missing:
             report["missing"] = missing
         else:
@@ -47,7 +48,10 @@ def main() -> None:
 
 def adopt(request: Dict[str, Any], report: Dict[str, Any]) -> None:
     """A published reference with its testbench: ports, recorded inputs, the testbench's words, the netlist's outputs and cost."""
-    netlist = elaborate(mended(request["reference"]), request["reference_top"], "mx_gold")
+    report["starts"] = request.get("starts", "open")
+    netlist = elaborate(
+        mended(request["reference"]), request["reference_top"], "mx_gold", starts=_keeps(request)
+    )
     report.update(_facts(netlist))
     report["stage"] = "elaborated"
     if any(direction == "inout" for _, direction, _ in netlist.ports):
@@ -70,6 +74,12 @@ def adopt(request: Dict[str, Any], report: Dict[str, Any]) -> None:
         # the testbench drives nothing known: RTLLM's fixed_point_substractor asks for $random % (1 << 32)
         steps = at_random
         outputs = simulate(["mx_gold"], netlist.ports, clocks, steps, request["nonce"])[0]
+    if all(set(row) <= {"x"} for row in outputs) and not _keeps(request):
+        # nothing that drives it makes it known: then its own start values are what there is to go by
+        elaborate(mended(request["reference"]), request["reference_top"], "mx_own")
+        own = simulate(["mx_own"], netlist.ports, clocks, steps, request["nonce"])[0]
+        if not all(set(row) <= {"x"} for row in own):
+            outputs, report["starts"] = own, "own"
     report.update({"steps": steps, "outputs": outputs})
     request = {**request, "steps": steps}
     if not netlist.latches:  # a latch whose gate and data change together may keep either
@@ -98,6 +108,11 @@ def _compare_with_source(
     report["outputs"][: len(agreed)] = agreed
 
 
+def _keeps(request: Dict[str, Any]) -> bool:
+    """Whether the reference's own start values count."""
+    return str(request.get("starts", "open")) != "open"
+
+
 def _called_reset(netlist: Netlist) -> str:
     names = [name for name, direction, width in netlist.ports if direction == "input" and width == 1]
     return next((name for name in names if re.search("rst|reset", name, re.IGNORECASE)), "")
@@ -105,7 +120,9 @@ def _called_reset(netlist: Netlist) -> str:
 
 def measure(request: Dict[str, Any], report: Dict[str, Any]) -> None:
     """A reference's ports, clocks, outputs on the steps, and cost."""
-    netlist = elaborate(mended(request["reference"]), request["reference_top"], "mx_gold")
+    netlist = elaborate(
+        mended(request["reference"]), request["reference_top"], "mx_gold", starts=_keeps(request)
+    )
     report.update(_facts(netlist))
     report["stage"] = "elaborated"
     ports = request.get("ports") or netlist.ports
@@ -131,15 +148,12 @@ def grade(request: Dict[str, Any], report: Dict[str, Any]) -> None:
         return
     report["passed_tests"] = True
     if request.get("reference"):
-        gold = elaborate(mended(request["reference"]), request["reference_top"], "mx_gold")._replace(
-            ports=ports
-        )
-        verdict = _verdict(request, gold, answer)
-        report["verdict"], report["method"], report["trace"] = verdict[:3]
-        if verdict[0] == "refuted":
-            report["trace_outputs"] = _trace(request, ports, verdict[2])
+        gold = elaborate(
+            mended(request["reference"]), request["reference_top"], "mx_gold", starts=_keeps(request)
+        )._replace(ports=ports)
+        _verdict(request, gold, answer, report)
         report["stage"] = "compared"
-        if verdict[0] == "proven":
+        if report["verdict"] == "proven":
             if request.get("given"):
                 _add_costs_of_three(request, report)
             else:
@@ -200,13 +214,15 @@ def _outputs(request: Dict[str, Any], ports: List[Tuple[str, str, int]]) -> List
     """The answer's outputs; where they are unknown, those of two other starts, if they are what is expected from both."""
     common = (ports, request["clocks"], request["steps"], request["nonce"])
     outputs = simulate(["mx_answer"], *common)[0]
-    unknown = any("x" in row and not _agree([row], [want]) for row, want in zip(outputs, request["expected"]))
-    if unknown and _agree([row.replace("x", "?") for row in outputs], request["expected"]):
-        write_variants(["mx_answer"])
-        both = simulate(["mx_answer_zero", "mx_answer_one"], *common)
-        if all(_agree(each, request["expected"]) for each in both):
-            return both[0]
-    return outputs
+    if _agree(outputs, request["expected"]) or not _agree(
+        [row.replace("x", "?") for row in outputs], request["expected"]
+    ):
+        return outputs
+    write_variants(["mx_answer"])
+    both = simulate(["mx_answer_zero", "mx_answer_one"], *common)
+    right = [_agree(each, request["expected"]) for each in both]
+    enough = any(right) if request.get("starts") == "own" else all(right)
+    return both[right.index(True)] if enough else outputs
 
 
 def _agree(outputs: List[str], expected: List[str]) -> bool:
@@ -217,90 +233,50 @@ def _agree(outputs: List[str], expected: List[str]) -> bool:
     )
 
 
-def _verdict(request: Dict[str, Any], gold: Netlist, answer: Netlist) -> Tuple[str, str, List[str]]:
+def _verdict(request: Dict[str, Any], gold: Netlist, answer: Netlist, report: Dict[str, Any]) -> None:
+    """The verdict, how it was found, and the way to a difference."""
     reset = (str(request["reset"][0]), bool(request["reset"][1]))
     try:
-        verdict = compare(Question(gold, answer, reset))
+        verdict = compare(Question(gold, answer, reset, str(request.get("starts", "open"))))
     except LimitError as error:
-        verdict = Verdict("unproven", str(error), [])
-    if verdict.verdict == "proven":
-        return verdict
-    write_variants(["mx_gold", "mx_answer"])
-    if verdict.verdict == "refuted" and _confirmed(request, gold, verdict.steps):
-        return verdict
-    return _by_simulation(request, gold, verdict, reset)
+        verdict = Verdict("bounded", str(error), [])
+    if verdict.verdict == "refuted":
+        verdict = _believed(request, gold, answer, verdict, report)
+    if verdict.verdict == "bounded":
+        verdict = _by_simulation(request, gold, answer, verdict, reset)
+    report["verdict"], report["method"], report["depth"] = verdict.verdict, verdict.method, verdict.depth
 
 
-def _confirmed(request: Dict[str, Any], gold: Netlist, steps: List[str]) -> bool:
-    """Whether the way to the difference shows a difference in simulation too."""
-    golds, answers = _trace_rows(request, gold.ports, steps)
-    counted = _counted(request, gold.ports, steps)
-    return any(
-        counts and any(a == b != c for a, b, c in zip(row_a, row_b, row_c))
-        for counts, row_a, row_b, row_c in zip(counted, golds[0], golds[1], answers)
-    )
-
-
-def _trace_rows(
-    request: Dict[str, Any], ports: List[Tuple[str, str, int]], steps: List[str]
-) -> Tuple[List[List[str]], List[str]]:
-    circuits = ["mx_gold_zero", "mx_gold_mixed", "mx_answer_zero"]
-    rows = simulate(circuits, ports, request["clocks"], steps, request["nonce"], "confirm")
-    return rows[:2], rows[2]
-
-
-def _trace(request: Dict[str, Any], ports: List[Tuple[str, str, int]], steps: List[str]) -> List[List[str]]:
-    """Outputs of reference and answer along a way to a difference."""
-    golds, answers = _trace_rows(request, ports, steps)
-    return [golds[0], answers]
-
-
-def _counted(request: Dict[str, Any], ports: List[Tuple[str, str, int]], steps: List[str]) -> List[bool]:
-    """For each step whether outputs count: from the first clock edge in reset on."""
-    reset, level = request["reset"]
-    if not reset or not request["clocks"]:
-        return [True] * len(steps)
-    places, place = {}, 0
-    for name, direction, width in ports:
-        if direction == "input":
-            places[name] = place
-            place += width
-    counts, seen, before = [], False, steps[0] if steps else ""
-    for step in steps:  # an edge sees what was there before it
-        edge = any(step[places[name]] != before[places[name]] for name in request["clocks"])
-        seen = seen or (edge and before[places[reset]] == str(int(level)))
-        before = step
-        counts.append(seen)
-    return counts
+def _believed(
+    request: Dict[str, Any], gold: Netlist, answer: Netlist, verdict: Verdict, report: Dict[str, Any]
+) -> Verdict:
+    """The refutation if the simulator shows it too, from that start or from another one; else how far that went."""
+    assert verdict.asked is not None
+    asked = verdict.asked
+    names = (gold.name, answer.name)
+    for begin in (None, 0, 1):
+        way = verdict if begin is None else from_start(asked, begin)
+        shown = replayed(asked, names, way, request["clocks"], request["nonce"]) if way.steps else None
+        if shown is not None:
+            report["trace"], report["trace_outputs"] = way.steps, [shown.reference, shown.answer]
+            return way
+    return Verdict("bounded", f"{verdict.method} found a difference that the simulator does not show", [])
 
 
 def _by_simulation(
-    request: Dict[str, Any], gold: Netlist, verdict: Verdict, reset: Tuple[str, bool]
-) -> Tuple[str, str, List[str]]:
-    """What is left where there is no proof: all inputs where they are few, many random cycles elsewhere."""
-    bits = sum(width for _, direction, width in gold.ports if direction == "input")
-    exhaustive = not gold.registers and bits <= EXHAUSTIVE_BITS
-    for start in ("zero",) if reset[0] else ("zero", "one"):
-        done, wrong = compare_at_random(
-            ("mx_gold_zero", "mx_gold_mixed"),
-            f"mx_answer_{start}",
-            gold.ports,
-            request["clocks"],
-            reset,
-            RANDOM_CYCLES,
-            request["nonce"],
-            exhaustive=exhaustive,
-        )
-        if done and not wrong:
-            break
-    how = "all inputs" if exhaustive else "random inputs"
+    request: Dict[str, Any], gold: Netlist, answer: Netlist, verdict: Verdict, reset: Tuple[str, bool]
+) -> Verdict:
+    """What is left where there is no proof: many random cycles. They can refute, and never prove."""
+    write_variants([answer.name])
+    answers = [f"{answer.name}_{start}" for start in ("zero", "one")]
+    common = (gold.ports, request["clocks"], reset, RANDOM_CYCLES, request["nonce"])
+    done, wrong = compare_at_random(gold.name, answers, *common, either=request.get("starts") == "own")
     if wrong:
-        return "refuted", f"{how}, step {done}", []
-    if not done:
-        return "unproven", f"{verdict.method}; nothing simulated", []
-    if exhaustive and done == 2**bits:
-        return "proven", how, []
-    return "unproven", f"{verdict.method}; no difference in {done} steps of {how}", []
+        return verdict._replace(verdict="refuted", method=f"random inputs, step {done}")
+    depth = max(verdict.depth, done)
+    return verdict._replace(
+        method=f"{verdict.method}; no difference in {done} steps of random inputs", depth=depth
+    )
 
 
 DO = {

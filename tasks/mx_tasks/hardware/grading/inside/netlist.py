@@ -5,8 +5,10 @@ import os
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from .source import RefusedError, check_raw, circuit
+from .macros import RefusedError
+from .source import circuit
 from .tools import run
+from .toolset import yosys
 
 ELABORATION_S = 8.0
 LARGEST_CELLS = 60_000
@@ -102,16 +104,25 @@ CELLS = (
     )
 )
 OUTPUT_PINS = frozenset({"Y", "Q", "RD_DATA", "CO", "X"})
-ELABORATE = """read_verilog -sv {source}
+FRONT_ENDS = (
+    """read_verilog -sv -nodisplay -noassert -noassume {source}
 hierarchy -check -top {top}
 setattr -unset always_comb -unset always_latch -unset always_ff */p:*
-proc -norom
+""",
+    """read_slang --ignore-assertions --ignore-timing --allow-use-before-declare --top {top} {source}
+hierarchy -check -top {top}
+""",
+)
+"""Yosys' own reader of Verilog, and slang, which knows all of SystemVerilog. The second is asked where the first breaks off."""
+ELABORATE = """proc -norom
+bwmuxmap
 flatten
-delete */t:$scopeinfo
+delete */t:$scopeinfo */t:$print */t:$check */t:$assert */t:$assume */t:$cover */t:$live */t:$fair
 opt_clean
 check
 memory -nomap
 opt_clean
+{starts}
 rename {top} {name}
 write_json {name}.json
 write_rtlil {name}.il
@@ -119,12 +130,18 @@ write_verilog -noattr {name}.v
 """
 
 
+FORGET = "setattr -unset init t:$*dff* t:$*dlatch* %u t:$sr %u %x:+[Q] w:* %i"
+"""Makes registers forget the start values that they name."""
 VARIANTS = {
     "zero": "setundef -zero -init",
     "one": "setundef -one -init",
     "mixed": "setundef -one\nsetundef -zero -init",
 }
 """Circuits without unknowns: registers start at 0, 1, 0; unknown constants are 0, 1, 1."""
+
+
+IMPLICIT = re.compile(r"Identifier `\\([^']*[.$][^']*)' is implicitly declared")
+"""How Yosys' reader says that it took ``$random`` or ``tb.dut.q`` for the name of a wire."""
 
 
 class Netlist(NamedTuple):
@@ -156,18 +173,28 @@ class Netlist(NamedTuple):
         return any(kind in self.cells for kind in LATCHES)
 
 
-def elaborate(text: str, top: str, name: str) -> Netlist:
-    """Check a text and turn it into a netlist called ``name``. Raises RefusedError, LimitError."""
+def elaborate(text: str, top: str, name: str, *, starts: bool = True) -> Netlist:
+    """Check a text and turn it into a netlist called ``name``; without ``starts``, registers forget theirs.
+
+    Raises RefusedError, LimitError.
+    """
     folder = f"read_{name}"
     os.makedirs(folder)  # the tools read it in an empty folder
-    if check_raw(text):
-        text = expanded(text, folder)
     with open(f"{folder}/answer.v", "w") as stream:
         stream.write(circuit(text, top))
-    script = ELABORATE.format(source=f"{folder}/answer.v", top=top, name=name)
-    ran = run("elaborate", ["yosys", "-q", "-"], ELABORATION_S, text=script)
-    if ran.code != 0:
-        raise RefusedError(_first_error(ran.errors or ran.output))
+    forget = "" if starts else FORGET
+    errors = []
+    for front_end in FRONT_ENDS:
+        script = (front_end + ELABORATE).format(
+            source=f"{folder}/answer.v", top=top, name=name, starts=forget
+        )
+        ran = yosys("elaborate", script, ELABORATION_S)
+        taken_for_wires = IMPLICIT.search(ran.errors)
+        if ran.code == 0 and taken_for_wires is None:
+            break
+        errors.append(f"{taken_for_wires.group(1)}" if taken_for_wires else _first_error(ran.errors))
+    else:
+        raise RefusedError("; ".join(dict.fromkeys(errors)))
     if "multiple conflicting drivers" in ran.errors:
         raise RefusedError("a signal with more than one driver")
     with open(f"{name}.json") as stream:
@@ -218,7 +245,7 @@ def write_variants(names: List[str]) -> None:
         for variant, commands in VARIANTS.items():
             script += f"design -reset\nread_rtlil {name}.il\n{commands}\nrename {name} {name}_{variant}\n"
             script += f"write_verilog -noattr {name}_{variant}.v\n"
-    ran = run("variants", ["yosys", "-q", "-"], ELABORATION_S, text=script)
+    ran = yosys("variants", script, ELABORATION_S)
     if ran.code != 0:
         raise RefusedError(_first_error(ran.errors or ran.output))
     for name in names:
@@ -262,7 +289,11 @@ def expanded(text: str, folder: str) -> str:
 def _first_error(log: str) -> str:
     for line in log.splitlines():
         if "ERROR" in line:
-            return "Yosys: " + line.partition("ERROR:")[2].strip().replace("read_mx_answer/", "")[:300]
+            said = line.partition("ERROR:")[2].strip()
+            return (
+                "Yosys: "
+                + re.sub(r"read_mx_\w+/answer\.v", "design.v", line.partition("ERROR:")[0] + said)[:300]
+            )
     return "Yosys: " + (log.strip().splitlines() or ["no reason given"])[-1][:300]
 
 
@@ -272,7 +303,7 @@ def _read(name: str, module: Dict[str, Any], loops: bool) -> Netlist:
     ports = [(port, str(at["direction"]), len(at["bits"])) for port, at in module["ports"].items()]
     for port, at in module["ports"].items():
         if at["direction"] == "input":
-            inputs.update({bit: port for bit in at["bits"] if isinstance(bit, int)})
+            inputs.update({bit: port for bit in at["bits"] if isinstance(bit, int) and len(at["bits"]) == 1})
     clocks: Set[Optional[Tuple[str, bool]]] = set()
     resets: Set[Optional[Tuple[str, bool]]] = set()
     memory_bits = 0

@@ -9,8 +9,9 @@ import random
 import re
 from typing import Any, Dict, List, Tuple
 
+from .macros import RefusedError
 from .netlist import Netlist
-from .source import RefusedError, tokens
+from .source import tokens
 from .tools import run
 
 RUN_S = 20.0

@@ -1,65 +1,42 @@
-"""Runs inside the grading sandbox: what of a Verilog text may be elaborated.
+"""Runs inside the grading sandbox: what of a Verilog text the tools get to read.
 
-A text that is graded must describe one tree of modules and nothing else. This file reads it as tokens, drops comments, attributes
-and every module that the top does not need, and refuses what has no place in a circuit. Macros are expanded before.
+A text that is graded describes one tree of modules. This file reads it as tokens after its macros are expanded
+(``macros.py``): it drops attributes, modules that the top does not need and what only tells a simulator something (``$display``
+and the like), as a synthesiser does, and refuses what would reach a file, a program or another design. All else is the front
+ends' to understand; what they make of it has to be a circuit (``netlist.py``).
 """
 
 import re
 from typing import Dict, List, NamedTuple, Set, Tuple
 
+from .macros import RefusedError, expanded
+
 LONGEST = 400_000
-PURE_FUNCTIONS = frozenset(
+TELLING = frozenset(
     [
-        "$signed",
-        "$unsigned",
-        "$clog2",
-        "$bits",
-        "$size",
-        "$high",
-        "$low",
-        "$left",
-        "$right",
-        "$countones",
-        "$onehot",
-        "$onehot0",
+        *(
+            f"${name}{base}"
+            for name in ("display", "write", "strobe", "monitor")
+            for base in ("", "b", "h", "o")
+        ),
+        *("$monitoron", "$monitoroff", "$timeformat", "$printtimescale", "$finish", "$stop", "$exit"),
+        *("$dumpvars", "$dumpfile", "$dumpon", "$dumpoff", "$dumpall", "$dumplimit", "$dumpflush"),
+        *("$assertoff", "$asserton", "$assertkill", "$assertcontrol"),
     ]
 )
-DIRECTIVES = frozenset(
-    [
-        "`define",
-        "`undef",
-        "`ifdef",
-        "`ifndef",
-        "`elsif",
-        "`else",
-        "`endif",
-        "`timescale",
-        "`default_nettype",
-        "`resetall",
-    ]
+"""Statements that tell a simulator something and are nothing in a circuit."""
+REACHING = re.compile(
+    r"\$(?:f(?:open|close|display|write|strobe|monitor|scanf|gets|getc|read|eof|seek|tell|flush|error)\w?|rewind|ungetc|sscanf|"
+    r"readmem[bh]|writemem[bh]|sreadmem[bh]|system|value\$plusargs|test\$plusargs|sdf_annotate|"
+    r"q_\w+|async\$\w+|sync\$\w+|any(?:const|seq)|all(?:const|seq)|initstate|global_clock|fell_gclk|rose_gclk)"
 )
-NOT_A_CIRCUIT = {
-    "force": "force",
-    "release": "release",
+"""System tasks and functions that read or write files, run programs, or are a prover's words and no circuit's."""
+OUTSIDE = {
     "bind": "bind",
     "config": "a config",
+    "library": "a library",
     "program": "a program",
-    "class": "a class",
-    "primitive": "a user-defined primitive",
-    "export": "an export",
-    "deassign": "deassign",
-    "assert": "an assertion",
-    "assume": "an assumption",
-    "cover": "a cover statement",
-    "restrict": "a restriction",
-    "property": "a property",
-    "sequence": "a sequence",
-    "checker": "a checker",
-    "fork": "fork",
-    "wait": "wait",
-    "forever": "forever",
-    "alias": "alias",
-    "specify": "a specify block",
+    "primitive": "a primitive",
 }
 TOKEN = re.compile(
     r"""
@@ -76,10 +53,27 @@ TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-
-
-class RefusedError(Exception):
-    """The text is no circuit; the message says in a few words why."""
+FORBIDDEN_DIRECTIVES = frozenset(
+    [
+        "`line",
+        "`pragma",
+        "`protect",
+        "`endprotect",
+        "`celldefine",
+        "`endcelldefine",
+        "`begin_keywords",
+        "`end_keywords",
+        "`uselib",
+        "`unconnected_drive",
+        "`nounconnected_drive",
+        "`default_decay_time",
+        "`default_trireg_strength",
+        "`delay_mode_path",
+        "`__FILE__",
+        "`__LINE__",
+    ]
+)
+"""What a testbench needs as little as a circuit."""
 
 
 class Token(NamedTuple):
@@ -102,90 +96,21 @@ def tokens(text: str) -> List[Token]:
             raise RefusedError(f"a character that is not ASCII: {ascii(piece)[:20]}")
         elif "\0" in piece:
             raise RefusedError("a null character")
-        elif kind == "escaped":
-            raise RefusedError(f"an escaped identifier: {piece[:40]}")
         found.append(Token(kind, piece))
     return found
 
 
-def check_raw(text: str) -> bool:
-    """Check a text before its macros are expanded; whether it has any. Raises RefusedError."""
-    macros = False
-    for kind, piece in tokens(text):
-        if kind == "directive":
-            if piece.startswith("``"):
-                raise RefusedError("token pasting in a macro")
-            if piece == "`include" or piece in FORBIDDEN_DIRECTIVES:
-                raise RefusedError(f"the directive {piece}")
-            macros = macros or piece not in ("`timescale", "`default_nettype", "`resetall")
-    return macros
-
-
-FORBIDDEN_DIRECTIVES = frozenset(
-    [
-        "`line",
-        "`pragma",
-        "`protect",
-        "`endprotect",
-        "`celldefine",
-        "`endcelldefine",
-        "`begin_keywords",
-        "`end_keywords",
-        "`uselib",
-        "`unconnected_drive",
-        "`nounconnected_drive",
-        "`default_decay_time",
-        "`default_trireg_strength",
-        "`delay_mode_path",
-        "`__FILE__",
-        "`__LINE__",
-    ]
-)
-
-
 def circuit(text: str, top: str) -> str:
-    """The text of the top module, of all that it needs and of what stands outside of modules, checked. Raises RefusedError."""
-    outside, modules = _modules(_without_directives(tokens(text)))
+    """The text of the top module, of all that it needs and of what stands outside of modules. Raises RefusedError."""
+    if len(text) > LONGEST:
+        raise RefusedError(f"the text is longer than {LONGEST} characters")
+    outside, modules = _modules(tokens(expanded(text)))
     if top not in modules:
         there = ", ".join(sorted(modules)) or "none"
         raise RefusedError(f"there is no module {top} (modules: {there[:200]})")
     kept = _needed(modules, top)
-    _check(outside)
-    for name in kept:
-        _check(modules[name])
-    return sized(
-        "".join(token.text for part in [outside, *(modules[name] for name in kept)] for token in part) + "\n"
-    )
-
-
-VECTOR_TYPE = re.compile(
-    r"\btypedef\s+(?:enum\s+)?(?:logic|reg|bit)\s*(?:\[\s*(\d+)\s*:\s*(\d+)\s*\]\s*)?(?:\{[^{}]*\}\s*)?(\w+)\s*;"
-)
-
-
-def sized(text: str) -> str:
-    """The text with casts to a named vector type (``State'(x)``) as casts to its width (``2'(x)``): Yosys 0.23 knows only these."""
-    for first, last, name in VECTOR_TYPE.findall(text):
-        width = abs(int(first) - int(last)) + 1 if first else 1
-        text = re.sub(rf"(?<![\w$'.]){name}\s*'\s*\(", f"{width}'(", text)
-    return text
-
-
-def _without_directives(found: List[Token]) -> List[Token]:
-    """Drop ```timescale`` and the like with the rest of their lines; refuse any other that is left after expansion."""
-    kept: List[Token] = []
-    skipping = False
-    for token in found:
-        if skipping and "\n" not in token.text:
-            continue
-        skipping = False
-        if token.kind == "directive":
-            if token.text not in ("`timescale", "`default_nettype", "`resetall", "`undef"):
-                raise RefusedError(f"the directive {token.text}")
-            skipping = True
-            continue
-        kept.append(token)
-    return kept
+    parts = [_checked(part) for part in [outside, *(modules[name] for name in kept)]]
+    return "".join(token.text for part in parts for token in part) + "\n"
 
 
 def _modules(found: List[Token]) -> Tuple[List[Token], Dict[str, List[Token]]]:
@@ -203,7 +128,9 @@ def _modules(found: List[Token]) -> Tuple[List[Token], Dict[str, List[Token]]]:
             end += 1
         if end == len(found):
             raise RefusedError("a module without endmodule")
-        names = [token.text for token in found[place + 1 : end] if token.kind == "name"]
+        names = [
+            token.text.lstrip("\\") for token in found[place + 1 : end] if token.kind in ("name", "escaped")
+        ]
         names = [name for name in names if name not in ("automatic", "static")]
         if not names:
             raise RefusedError("a module without a name")
@@ -221,50 +148,56 @@ def _needed(modules: Dict[str, List[Token]], top: str) -> List[str]:
     """The names of the modules that the top one reaches, the top one first."""
     kept = [top]
     for name in kept:
-        kept += sorted({t.text for t in modules[name] if t.kind == "name" and t.text in modules} - set(kept))
+        words: Set[str] = {t.text.lstrip("\\") for t in modules[name] if t.kind in ("name", "escaped")}
+        kept += sorted((words & set(modules)) - set(kept))
     return kept
 
 
-def _check(part: List[Token]) -> None:
-    """Refuse what is no circuit."""
-    solid = [token for token in part if token.kind != "space"]
-    labels = _labels(solid)
-    in_defparam = False
-    for place, token in enumerate(solid):
-        following = solid[place + 1].text if place + 1 < len(solid) else ""
-        if token.kind == "system" and token.text not in PURE_FUNCTIONS:
+def _checked(part: List[Token]) -> List[Token]:
+    """The part without what only tells a simulator something. Raises RefusedError."""
+    kept: List[Token] = []
+    place = 0
+    while place < len(part):
+        token = part[place]
+        if token.kind == "system" and token.text in TELLING:
+            place = _behind_statement(part, place + 1)
+            kept.append(Token("other", " begin end "))
+            continue
+        if token.kind == "system" and REACHING.fullmatch(token.text):
             raise RefusedError(f"the system task or function {token.text}")
-        if token.kind == "name":
-            if token.text in NOT_A_CIRCUIT:
-                raise RefusedError(NOT_A_CIRCUIT[token.text])
-            if token.text == "import" and following.startswith('"'):
-                raise RefusedError("an import of foreign code")
-        in_defparam = token.text == "defparam" or (in_defparam and token.text != ";")
-        if token.text == "." and place > 0 and not in_defparam:
-            _check_dot(solid, place, labels)
+        if token.kind == "name" and token.text in OUTSIDE:
+            raise RefusedError(OUTSIDE[token.text])
+        if token.kind == "escaped" and token.text.startswith("\\$"):
+            raise RefusedError(f"a cell of the tools' own: {token.text[:40]}")
+        if token.kind == "name" and token.text in ("import", "export"):
+            following = next((t for t in part[place + 1 :] if t.kind != "space"), token)
+            if following.kind == "string":
+                raise RefusedError(f"an {token.text} of foreign code")
+        kept.append(token)
+        place += 1
+    return kept
 
 
-def _labels(solid: List[Token]) -> Set[str]:
-    """Names of generate blocks; every name where the text has structures, whose fields are written the same way."""
-    if any(token.text in ("struct", "union") for token in solid):
-        return {token.text for token in solid if token.kind == "name"}
-    return {
-        solid[n + 2].text
-        for n in range(len(solid) - 2)
-        if solid[n].text == "begin" and solid[n + 1].text == ":"
-    }
+def _behind_statement(part: List[Token], place: int) -> int:
+    """The place behind a system task's arguments, if it has any, and its semicolon."""
+    place = _behind_arguments(part, _solid(part, place))
+    end = _solid(part, place)
+    return end + 1 if end < len(part) and part[end].text == ";" else place
 
 
-def _check_dot(solid: List[Token], place: int, labels: Set[str]) -> None:
-    """Refuse a name that reaches into another module: ``a.b`` where ``a`` is no block and no structure of this one."""
-    before = place - 1
-    while before > 0 and solid[before].text == "]":  # stage[i - 1].carry
-        depth = 0
-        while before >= 0:
-            depth += {"]": 1, "[": -1}.get(solid[before].text, 0)
-            before -= 1
-            if depth == 0:
-                break
-    if before >= 0 and solid[before].kind == "name" and solid[before].text not in labels:
-        after = solid[place + 1].text if place + 1 < len(solid) else ""
-        raise RefusedError(f"the hierarchical name {solid[before].text}.{after}")
+def _solid(part: List[Token], place: int) -> int:
+    while place < len(part) and part[place].kind == "space":
+        place += 1
+    return place
+
+
+def _behind_arguments(part: List[Token], place: int) -> int:
+    if place == len(part) or part[place].text != "(":
+        return place
+    depth = 0
+    while place < len(part):
+        depth += {"(": 1, ")": -1}.get(part[place].text, 0)
+        place += 1
+        if depth == 0:
+            return place
+    raise RefusedError("an argument list without end")

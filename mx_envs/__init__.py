@@ -3,7 +3,7 @@
 from mx_envs import hardware_v0, software_v0, trading_v0
 from mx_envs.episode.design import workflow_label
 from mx_envs.episode.episode import Episode, Setting
-from mx_envs.episode.guide import DESIGNER_PROMPT, designer_chat
+from mx_envs.episode.guide import DESIGNER_PROMPT, GUIDES, designer_chat, guide_text
 from mx_envs.episode.observation import Message, Observation
 from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
@@ -16,6 +16,7 @@ from mx_envs.registration import register as _register
 
 __all__ = [
     "DESIGNER_PROMPT",
+    "GUIDES",
     "AECEnvironment",
     "Chat",
     "DefaultRewards",
@@ -36,6 +37,7 @@ __all__ = [
     "Turn",
     "designer_chat",
     "domain_of",
+    "guide_text",
     "hardware_v0",
     "software_v0",
     "trading_v0",

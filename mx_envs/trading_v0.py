@@ -4,7 +4,7 @@
 Agents             ``designer_0``, then ``executor_0`` to ``executor_7`` (``executors=8``)
 Action             any text: a Python script from the designer, an answer from an executor
 Observation        ``{"messages": ({"role": ..., "content": ...}, ...)}``; empty when nothing is asked
-Rewards            designer: score less 0.02 a call, or -0.2 when nothing is traded; executors: the score
+Rewards            designer: the score, 2 % off for each call; executors: the score; -0.5 for tampering
 Episode ends       when the script submits, ends, crashes or reaches a limit; the market is then held to its end
 Randomness         the seed chooses the task; its market comes from a secret of the host, never from the seed alone
 =================  =====================================================================================

@@ -1,12 +1,10 @@
 """A policy that is a Hugging Face causal language model, with named LoRA adapters and batched sampling.
 
-The sampling loop is written out rather than left to ``generate()`` because a trainer needs, for every sampled token, its
-log-probability under exactly the distribution that it was drawn from: the full softmax at the temperature, nothing cut off.
+Sampling is :mod:`mx_agents.sampling`.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -16,15 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from mx_envs import Observation
-
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant:{% endif %}"
-)
-"""For base models, whose tokenizers have no chat template."""
+from mx_agents.chat_template import ChatTemplate
+from mx_agents.models import load_model, save_model
+from mx_agents.policies.saved import PolicyFacts
+from mx_agents.sampling import sample_tokens
+from mx_envs import Message, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,9 @@ class HuggingFacePolicy:
     """A causal language model as a policy.
 
     ``adapter`` names the LoRA adapter that is active while this policy acts: several policies may share one model, each with an
-    adapter of its own. ``temperature`` 0 is greedy. ``max_prompt_tokens`` keeps the end of a longer chat.
+    adapter of its own. ``temperature`` 0 is greedy. ``max_prompt_tokens`` keeps the end of a longer chat (None: what the model's
+    context has room for); ``cut_prompts`` counts the chats that this shortened. ``guide`` is the one that it was trained under
+    (see :mod:`mx_envs.guide`), None where it does not say. ``template_options`` are passed to the chat template.
     """
 
     model: Any
@@ -50,24 +47,72 @@ class HuggingFacePolicy:
     adapter: str | None = None
     temperature: float = 1.0
     max_new_tokens: int = 256
-    max_prompt_tokens: int = 4096
+    max_prompt_tokens: int | None = None
     max_batch: int = 512
     seed: int = 0
+    guide: str | None = None
+    role: str = ""
+    tasks: str = ""
+    template_options: dict[str, Any] = field(default_factory=dict)
+    cut_prompts: int = field(init=False, default=0)
     generator: torch.Generator = field(init=False, repr=False)
+    template: ChatTemplate = field(init=False, repr=False)
+    end_ids: frozenset[int] = field(init=False, repr=False)
+    """Every token that ends an answer: those of tokenizer, model and generation config, and the template's end of turn."""
 
     def __post_init__(self) -> None:
-        self.generator = torch.Generator(device="cpu").manual_seed(self.seed)
+        self.generator = torch.Generator(device=self.device).manual_seed(self.seed)
+        self.template = ChatTemplate(self.tokenizer, self.template_options)
+        self.end_ids = frozenset(_end_ids(self.model, self.tokenizer) | set(self._end_of_turn()))
 
     @classmethod
-    def load(cls, path: str | Path, **options: Any) -> HuggingFacePolicy:
-        """A policy from a folder (or hub name) in Hugging Face's format. Raises OSError when there is none."""
-        model: Any = AutoModelForCausalLM.from_pretrained(path)
-        return cls(model.eval(), AutoTokenizer.from_pretrained(path), **options)
+    def load(
+        cls, path: str | Path, *, device: str = "auto", dtype: str = "auto", **options: Any
+    ) -> HuggingFacePolicy:
+        """A policy from a folder (or hub name) in Hugging Face's format, or from a LoRA adapter's folder.
+
+        What training left beside the weights (guide, lengths, temperature) holds unless ``options`` say otherwise.
+        Raises UsageError.
+        """
+        model, tokenizer = load_model(path, device=device, dtype=dtype)
+        facts = PolicyFacts.read(Path(path)) or PolicyFacts()
+        known = {
+            "guide": facts.guide,
+            "role": facts.role,
+            "tasks": facts.tasks,
+            "max_new_tokens": facts.max_new_tokens,
+            "max_prompt_tokens": facts.max_prompt_tokens,
+            "temperature": facts.temperature,
+            "template_options": facts.template_options or {},
+        }
+        return cls(model, tokenizer, **known | options)
 
     def save(self, path: Path) -> None:
-        """Write the model and its tokenizer in Hugging Face's format."""
-        self.model.save_pretrained(path)
+        """Write the model (or this policy's adapter), its tokenizer, and how it is to be played."""
+        save_model(self.model, path, self.adapter)
         self.tokenizer.save_pretrained(path)
+        PolicyFacts(
+            role=self.role,
+            tasks=self.tasks,
+            guide=self.guide,
+            max_new_tokens=self.max_new_tokens,
+            max_prompt_tokens=self.max_prompt_tokens,
+            temperature=self.temperature,
+            template_options=self.template_options,
+        ).write(path)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    @property
+    def room(self) -> int | None:
+        """Tokens of the longest prompt that is read whole; None for no limit."""
+        context = getattr(self.model.config, "max_position_embeddings", None)
+        fits = None if context is None else max(1, context - self.max_new_tokens)
+        return self.max_prompt_tokens if self.max_prompt_tokens is not None else fits
 
     def act(self, observations: Sequence[Observation]) -> list[str]:
         """One sampled text per observation."""
@@ -84,7 +129,7 @@ class HuggingFacePolicy:
                 sampled = sample_tokens(
                     self.model,
                     [prompts[place] for place in places],
-                    end_id=self.tokenizer.eos_token_id,
+                    end_ids=self.end_ids,
                     max_new_tokens=self.max_new_tokens,
                     temperature=self.temperature,
                     generator=self.generator,
@@ -102,20 +147,19 @@ class HuggingFacePolicy:
         """
         mark = secrets.token_hex(16)  # no text can hold it
         spelt = self._special_spellings()
-        messages = [
-            {**message, "content": spelt.sub(rf"{mark}\g<0>{mark}", message["content"])}
+        messages: list[Message] = [
+            {"role": message["role"], "content": spelt.sub(rf"{mark}\g<0>{mark}", message["content"])}
             for message in observation["messages"]
         ]
-        text = self.tokenizer.apply_chat_template(
-            messages,
-            chat_template=self.tokenizer.chat_template or PLAIN_TEMPLATE,
-            add_generation_prompt=True,
-            tokenize=False,
-        )
+        text = self.template.render(messages)
         ids: list[int] = []
         for place, piece in enumerate(text.split(mark)):
             ids += self._ids(piece, letters_only=place % 2 == 1)
-        return ids[-self.max_prompt_tokens :]
+        room = self.room
+        if room is None or len(ids) <= room:
+            return ids
+        self.cut_prompts += 1
+        return ids[-room:]
 
     def _special_spellings(self) -> re.Pattern[str]:
         """Matches every special token's spelling, the longest first; nothing when there is none."""
@@ -132,7 +176,16 @@ class HuggingFacePolicy:
 
     def encode_answer(self, text: str) -> list[int]:
         """Token ids of an action with its end, as a target of supervised learning."""
-        return [*self._ids(text, letters_only=True), self.tokenizer.eos_token_id]
+        end = self._end_of_turn() or [self.tokenizer.eos_token_id]
+        return [*self._ids(text, letters_only=True), *end]
+
+    def _end_of_turn(self) -> list[int]:
+        """The special token that the chat template ends an answer with; none where it ends with letters or nothing."""
+        ids = self._ids(self.template.end_of_turn())[:1]
+        return ids if set(ids) <= set(self.tokenizer.all_special_ids) | self._added_special_ids() else []
+
+    def _added_special_ids(self) -> set[int]:
+        return {place for place, token in self.tokenizer.added_tokens_decoder.items() if token.special}
 
     @contextmanager
     def active_adapter(self) -> Iterator[None]:
@@ -151,83 +204,14 @@ class HuggingFacePolicy:
                 parameter.requires_grad_(requires_grad)
 
 
-@torch.no_grad()
-def sample_tokens(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    *,
-    end_id: int,
-    max_new_tokens: int,
-    temperature: float,
-    generator: torch.Generator,
-) -> list[tuple[list[int], list[float]]]:
-    """Sample a continuation of each prompt with a shared key-value cache.
-
-    Returns, for each prompt, the new tokens (the end token included when it was drawn) and their log-probabilities. Rows that are
-    done leave the batch when at least half of it is.
-    """
-    device = next(model.parameters()).device
-    width = max(len(prompt) for prompt in prompts)
-    ids_BT = torch.full((len(prompts), width), end_id, dtype=torch.long)
-    mask_BT = torch.zeros((len(prompts), width), dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids_BT[row, width - len(prompt) :] = torch.tensor(prompt, dtype=torch.long)
-        mask_BT[row, width - len(prompt) :] = 1
-    ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
-    position_BT = (mask_BT.cumsum(1) - 1).clamp(min=0)
-    outputs: list[tuple[list[int], list[float]]] = [([], []) for _ in prompts]
-    rows = list(range(len(prompts)))
-    cache = DynamicCache(config=model.config)
-    cached = {cache_argument(model): cache}
-    for _ in range(max_new_tokens):
-        logits_BV = model(
-            input_ids=ids_BT,
-            attention_mask=mask_BT,
-            position_ids=position_BT,
-            **cached,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        token_B, log_probability_B = draw(logits_BV, temperature, generator)
-        tokens, log_probabilities = token_B.tolist(), log_probability_B.tolist()
-        live = []
-        for place, row in enumerate(rows):
-            if outputs[row][0] and outputs[row][0][-1] == end_id:
-                continue
-            outputs[row][0].append(tokens[place])
-            outputs[row][1].append(log_probabilities[place])
-            if tokens[place] != end_id:
-                live.append(place)
-        if not live:
-            break
-        ids_BT, position_BT = token_B[:, None], position_BT[:, -1:] + 1
-        mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), 1)], dim=1)
-        if 2 * len(live) <= len(rows):
-            kept = torch.tensor(live, device=device)
-            cache.batch_select_indices(kept)
-            ids_BT, position_BT, mask_BT = ids_BT[kept], position_BT[kept], mask_BT[kept]
-            rows = [rows[place] for place in live]
-    return outputs
-
-
-def cache_argument(model: Any) -> str:
-    """What the model's ``forward`` calls its key-value cache: ``cache``, or ``past_key_values`` before transformers renamed it.
-
-    An adapter's wrapper takes any keyword, so the model inside it is asked.
-    """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
-
-
-def draw(
-    logits_BV: torch.Tensor, temperature: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One token per row and its log-probability; temperature 0 takes the likeliest."""
-    scaled_BV = logits_BV.float() / (temperature or 1.0)
-    log_probability_BV = scaled_BV.log_softmax(dim=-1)
-    if temperature == 0:
-        token_B = log_probability_BV.argmax(dim=-1)
-    else:
-        probability_BV = log_probability_BV.exp().cpu()
-        token_B = torch.multinomial(probability_BV, 1, generator=generator)[:, 0].to(logits_BV.device)
-    return token_B, log_probability_BV.gather(1, token_B[:, None])[:, 0]
+def _end_ids(model: Any, tokenizer: Any) -> set[int]:
+    """The ends that a tokenizer, a model's configuration and its generation configuration name."""
+    named = [
+        tokenizer.eos_token_id,
+        getattr(model.config, "eos_token_id", None),
+        getattr(getattr(model, "generation_config", None), "eos_token_id", None),
+    ]
+    ids: set[int] = set()
+    for each in named:
+        ids |= set(each) if isinstance(each, list | tuple) else set() if each is None else {each}
+    return ids

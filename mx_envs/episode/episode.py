@@ -17,7 +17,7 @@ from mx_envs.episode.design import LONGEST_DESIGN, script_of, workflow_label
 from mx_envs.episode.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
-from mx_envs.episode.turns import parts_asked, turn_rewards
+from mx_envs.episode.turns import credited, parts_asked, turn_rewards
 from mx_envs.episode.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
@@ -79,6 +79,8 @@ class Setting:
     """Judges the executors' tool calls before the script hears of them."""
     env: str = "mx/Software-v0"
     fingerprint: str = ""
+    guide: str = "full"
+    """What the designer was told of designs (see :mod:`mx_envs.guide`)."""
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
@@ -116,6 +118,8 @@ class Episode:
         self.record: EpisodeRecord | None = None
         """What happened; None until the episode is over."""
         self.turns: list[Turn] = []
+        self.taken_back: dict[str, float] = {}
+        """What was paid right after turns from which nothing was taken in the end, by agent."""
         self.design = ""
         self._session: Session | None = None
         self._batch: _Batch | None = None
@@ -371,12 +375,23 @@ class Episode:
             grade=grade,
             diff=self._diff(submission),
             rulings=rulings,
+            guide=setting.guide,
             error=_repeatable(error),
             log=_log(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )
         rewards = Rewards() if record.failed else setting.rewards(record)
-        turns = tuple(replace(turn, team_reward=rewards.executors) for turn in record.turns)
-        self.record = replace(record, rewards=rewards, turns=turns)
+        self.record = replace(record, rewards=rewards, turns=self._credited(record, rewards))
+
+    def _credited(self, record: EpisodeRecord, rewards: Rewards) -> tuple[Turn, ...]:
+        """The turns with what they are due in the end; what was paid for one from which nothing was taken is taken back."""
+        due = credited(self.task, record.turns, record.submission)
+        turns = []
+        for turn, own in zip(record.turns, due, strict=True):
+            kept = turn.turn_reward if own and not record.failed else None
+            if turn.turn_reward is not None and kept is None:
+                self.taken_back[turn.agent] = self.taken_back.get(turn.agent, 0.0) + turn.turn_reward
+            turns.append(replace(turn, turn_reward=kept, team_reward=rewards.executors))
+        return tuple(turns)
 
     def _close_session(self) -> Completed | None:
         """End the design's processes and read its files; None when there are none, or when the sandbox broke."""

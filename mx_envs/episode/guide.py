@@ -1,9 +1,13 @@
-"""What the designer is told: how to write a design, and the task."""
+"""What the designer is told: how to write a design (the guide), and the task.
+
+The guide is part of the environment: whoever trains, plays or measures a designer shows it the same one.
+"""
 
 from __future__ import annotations
 
 from mx_envs.episode.observation import Message
 from mx_tasks import Task
+from mx_tasks.errors import did_you_mean
 
 DESIGNER_PROMPT = """\
 You design a team of agents that solves a task. Answer with one Python script and nothing else. The script runs in a sandbox
@@ -34,16 +38,42 @@ from mas import *
 coder = Agent("coder", "Answer with one line of Python and nothing else.")
 submit(split(lambda part: best_of(coder, part, 3)))"""
 
+SHORT_PROMPT = """\
+Write a Python script, nothing else: a team of agents that solves the task. from mas import * gives Agent(name, system)(message),
+task.parts, submit(answer), split(solve), best_of(agent, part, n), vote(agent, part, n), reflect(agent, critic, part).
+Example:
+from mas import *
+coder = Agent("coder", "Write Python.")
+submit(split(lambda part: best_of(coder, part, 3)))"""
+"""The guide in a hundred tokens, for models that have been shown what a design is."""
 
-def designer_chat(task: Task, system: str | None = None) -> tuple[Message, ...]:
-    """The designer's observation: the guide (or ``system`` in its place; none when it is empty) and the task."""
+GUIDES = {"full": DESIGNER_PROMPT, "short": SHORT_PROMPT}
+"""Guides by name."""
+
+
+def guide_text(guide: str) -> str:
+    """The guide of that name; a text of several words is a guide itself, and the empty one none.
+
+    Raises ValueError for a single word that is no guide's name.
+    """
+    if guide in GUIDES:
+        return GUIDES[guide]
+    if guide and len(guide.split()) <= 1:
+        raise ValueError(
+            f"there is no guide {guide!r}{did_you_mean(guide, GUIDES)}; a guide is one of: {', '.join(GUIDES)}, "
+            "or the text itself"
+        )
+    return guide
+
+
+def designer_chat(task: Task, guide: str = "full") -> tuple[Message, ...]:
+    """The designer's observation: the guide (a name in GUIDES, or a text; none when it is empty) and the task."""
     about = [task.prompt.rstrip()]
     if len(task.parts) > 1:
         about.append("Parts: " + ", ".join(part.name for part in task.parts))
     if task.files:
         about.append("Files: " + ", ".join(sorted(task.files)))
-    if system is None or system:
-        about.append(f"At most {task.budget.calls} calls.")
+    about.append(f"At most {task.budget.calls} calls.")
     text: Message = {"role": "user", "content": "\n\n".join(about)}
-    guide = DESIGNER_PROMPT if system is None else system
-    return ({"role": "system", "content": guide}, text) if guide else (text,)
+    system = guide_text(guide)
+    return ({"role": "system", "content": system}, text) if system else (text,)

@@ -51,7 +51,8 @@ class Turn:
 
     ``agent`` is the executor that answered (``executor_2``), ``name`` its role's name in the script, ``batch`` numbers the groups
     of questions that were asked together. ``parts`` are the parts of the task that the question asked for; ``turn_reward`` pays
-    this answer alone (None where it was not graded), ``team_reward`` the whole episode. ``rulings`` are those on the tool calls in
+    this answer alone (None where it was not graded, or where nothing was taken from it: see
+    :func:`mx_envs.episode.turns.credited`), ``team_reward`` the whole episode. ``rulings`` are those on the tool calls in
     ``answer`` where somebody approves them (see :mod:`mx_envs.episode.approval`).
     """
 
@@ -82,7 +83,8 @@ class EpisodeRecord:
 
     ``error`` is the last line of a crashed script's traceback, ``log`` the end of what the script printed, ``label`` the kind of
     workflow that the design is (see :func:`mx_envs.workflow_label`), ``diff`` what the submission changes of the task's files,
-    ``rulings`` those on tool calls that a program made over the endpoint, outside of turns.
+    ``rulings`` those on tool calls that a program made over the endpoint, outside of turns, ``guide`` what the designer was told of
+    designs (a name or a text, see :mod:`mx_envs.guide`).
     """
 
     env: str
@@ -102,6 +104,7 @@ class EpisodeRecord:
     rewards: Rewards = field(default_factory=Rewards)
     diff: str = ""
     rulings: tuple[Ruling, ...] = ()
+    guide: str = "full"
 
     @property
     def calls(self) -> int:
@@ -132,6 +135,7 @@ class EpisodeRecord:
             "fingerprint": self.fingerprint,
             "split": self.split,
             "seed": self.seed,
+            "guide": self.guide,
             "design": self.design,
             "label": self.label,
             "turns": [asdict(turn) for turn in self.turns],

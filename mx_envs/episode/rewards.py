@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason
+from mx_envs.episode.record import EpisodeRecord, Rewards
 
 
 class RewardModel(Protocol):
@@ -20,18 +20,33 @@ class RewardModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DefaultRewards:
-    """The designer gets the score less a price per call, the executors the score.
+    """The designer gets a share of the score that falls with every call, the executors the score.
 
-    A design that hands in nothing, because it is invalid, crashes, reaches a limit or gives up, pays its designer
-    ``invalid_design``, so giving up is never worth more than trying.
+    What scores nothing pays nothing, however it came about: a wrong answer after many calls, a crash, a design that is no Python,
+    ``submit("?")``, or no submission. So no way of giving up is worth more than an honest failure, and a try with any chance of
+    success is worth more than all of them. Calls are a price on what they bought, never a fine for having tried: at
+    ``cost_per_call`` each, and ``least_share`` of the score is always left. Whoever tampers with the grading pays ``tampering``.
+    Where a task can do harm (a loss in trading, a score below 0) the loss is paid whole: there, doing nothing is an honest choice.
+
+    Raises ValueError for prices with which giving up or tampering would pay.
     """
 
     cost_per_call: float = 0.02
-    invalid_design: float = -0.2
+    least_share: float = 0.25
+    tampering: float = -0.5
+
+    def __post_init__(self) -> None:
+        if self.cost_per_call < 0:
+            raise ValueError(f"a call costs 0 or more, not {self.cost_per_call}")
+        if not 0 < self.least_share <= 1:
+            raise ValueError(f"the least share of a score is above 0 and at most 1, not {self.least_share}")
+        if self.tampering >= 0:
+            raise ValueError(f"tampering pays less than 0, not {self.tampering}")
 
     def __call__(self, episode: EpisodeRecord) -> Rewards:
         """The rewards of an episode."""
-        score = episode.grade.score
-        if not episode.handed_in and episode.stop is not StopReason.TRUNCATED and not episode.failed:
-            return Rewards(designer=self.invalid_design, executors=score)
-        return Rewards(designer=score - self.cost_per_call * episode.calls, executors=score)
+        grade = episode.grade
+        if grade.tampered:
+            return Rewards(designer=self.tampering, executors=self.tampering)
+        share = max(self.least_share, 1.0 - self.cost_per_call * episode.calls) if grade.score > 0 else 1.0
+        return Rewards(designer=grade.score * share, executors=grade.score)

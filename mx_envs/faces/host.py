@@ -14,7 +14,7 @@ from gymnasium.utils import seeding
 
 from mx_envs.episode.approval import Approver
 from mx_envs.episode.episode import Episode, Setting, executor_name
-from mx_envs.episode.guide import designer_chat
+from mx_envs.episode.guide import designer_chat, guide_text
 from mx_envs.episode.observation import Observation
 from mx_envs.episode.record import EpisodeRecord, Timing, grade_as_dict
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
@@ -66,8 +66,8 @@ class SingleOptions(TypedDict, total=False):
     """What an episode pays at its end. Default :class:`~mx_envs.DefaultRewards`."""
     render_mode: str | None
     """``ansi``, ``human`` or None."""
-    designer_prompt: str | None
-    """Replaces the guide in the designer's system message; ``""`` for none."""
+    guide: str
+    """What the designer is told of designs: ``full``, ``short``, a text of your own, or ``""`` for nothing. Default ``full``."""
 
 
 class Options(SingleOptions, total=False):
@@ -91,7 +91,7 @@ class Host:
     approver: Approver | None
     rewards: RewardModel
     render_mode: str | None
-    designer_prompt: str | None
+    guide: str = "full"
     episode: Episode | None = None
     _settings: dict[str, Setting] = field(default_factory=dict)
     _opened: ExitStack = field(default_factory=ExitStack)
@@ -164,6 +164,7 @@ class Host:
                 approver=self.approver,
                 rewards=self.rewards,
                 env=self.env_id,
+                guide=self.guide,
             )
         return self._settings[image]
 
@@ -179,7 +180,7 @@ class Host:
 
     def designer_observation(self) -> Observation:
         """What the designer sees."""
-        return {"messages": designer_chat(self.current.task, self.designer_prompt)}
+        return {"messages": designer_chat(self.current.task, self.guide)}
 
     def info(self, agent: str) -> dict[str, Any]:
         """A new ``info``: the task, the agent's role, turns so far and calls left; once over, how it ended and the grade."""
@@ -201,13 +202,18 @@ class Host:
         return info
 
     def final_reward(self, agent: str) -> float:
-        """What the end of the episode pays an agent; an executor that took no turn gets nothing."""
+        """What the end of the episode pays an agent; an executor that took no turn gets nothing.
+
+        What an executor was paid for turns from which nothing was taken in the end is taken back here.
+        """
         record = self.current.record
         if record is None:
             return 0.0
         if agent == DESIGNER:
             return float(record.rewards.designer)
-        return float(record.rewards.executors) if any(turn.agent == agent for turn in record.turns) else 0.0
+        if not any(turn.agent == agent for turn in record.turns):
+            return 0.0
+        return float(record.rewards.executors) - self.current.taken_back.get(agent, 0.0)
 
     def render(self) -> str | None:
         """The transcript so far: returned in mode ``ansi``, its news written to the terminal in mode ``human``."""
@@ -254,7 +260,7 @@ def make_host(
     approver: Approver | None = None,
     rewards: RewardModel | None = None,
     render_mode: str | None = None,
-    designer_prompt: str | None = None,
+    guide: str = "full",
 ) -> Host:
     """Check the arguments of an environment (see :class:`Options`) and make its host; no sandbox is opened before the first reset.
 
@@ -266,6 +272,7 @@ def make_host(
         check_choice("sandbox", sandbox, ("auto", *BACKENDS))
     if executors < 1:
         raise ValueError(f"an environment has at least 1 executor, not {executors}")
+    guide_text(guide)
     return Host(
         env_id=env_id,
         task_set=load_task_set(tasks, domain=domain) if isinstance(tasks, str) else tasks,
@@ -277,7 +284,7 @@ def make_host(
         approver=approver,
         rewards=rewards or DefaultRewards(),
         render_mode=render_mode,
-        designer_prompt=designer_prompt,
+        guide=guide,
     )
 
 

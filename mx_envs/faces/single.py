@@ -66,6 +66,7 @@ class EpisodeSingle(gymnasium.Env[Observation, str]):
         else:
             episode.start(text)
         reward += self.host.final_reward(DESIGNER)
+        reward -= sum(episode.taken_back.values())
         if self.render_mode == "human":
             self.render()
         question = episode.pending[0] if episode.pending else None

@@ -144,8 +144,6 @@ def test_a_hostile_design_is_an_ordinary_outcome(name, play, sandbox, make_words
     assert record.stop in stops, (record.stop, record.error)
     assert record.grade.score == 0.0
     assert record.rewards.designer <= 0.0
-    if not record.handed_in:
-        assert record.rewards.designer == -0.2 or record.stop is StopReason.SANDBOX_DIED
     record.to_json().encode()
     assert play(env, "from mas import *\nsubmit(split(Agent('a')))").episode.grade.score == 1.0
 

@@ -64,7 +64,11 @@ def replay(
     policy = ReplayPolicy([record])
     paid = any(turn["turn_reward"] is not None for turn in record["turns"])
     env: Any = domain_of(task_set).raw_env(
-        tasks=task_set, split=record["split"], sandbox=sandbox, turn_rewards=paid
+        tasks=task_set,
+        split=record["split"],
+        sandbox=sandbox,
+        turn_rewards=paid,
+        guide=record.get("guide", "full"),
     )
     differences: list[tuple[str, Any, Any]] = []
     try:

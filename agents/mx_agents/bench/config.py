@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mx_agents.errors import UsageError, unknown
+from mx_agents.policies.saved import check_guide
 
 FORMAT = 2
 SEARCH_CALLS = 200
@@ -50,8 +51,12 @@ class BenchConfig:
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     approve: str | None = None
     """Who approves tool calls (see :mod:`mx_agents.approval`); None: all are made."""
+    guide: str | None = None
+    """What designers are told of designs (see :mod:`mx_envs.guide`); None: what each was trained under, else ``full``."""
 
     def __post_init__(self) -> None:
+        if self.guide is not None:
+            check_guide(self.guide)
         for name in ("episodes", "seeds", "search_calls"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
@@ -106,6 +111,7 @@ class BenchConfig:
             "prices": {name: list(price) for name, price in self.prices.items()},
             "sandbox": self.sandbox,
             "approve": self.approve,
+            "guide": self.guide,
             "fingerprint": self.fingerprint,
         }
 
@@ -114,7 +120,7 @@ class BenchConfig:
         """Read what :meth:`as_dict` wrote. Raises UsageError."""
         if plain.get("kind") != "bench" or plain.get("format") != FORMAT:
             raise UsageError(f"{where} is not the configuration of a benchmark run of this version")
-        plain = {"approve": None, **plain}
+        plain = {"approve": None, "guide": None, **plain}
         names = [name for name in cls.__dataclass_fields__ if name not in plain]
         if names:
             raise UsageError(f"{where} lacks {', '.join(names)}")

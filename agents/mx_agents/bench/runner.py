@@ -33,6 +33,7 @@ from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
 from mx_agents.policies import is_shared, load_policy
+from mx_agents.policies.saved import guide_for, guide_notice
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod, Programs
 from mx_agents.runs import (
@@ -96,6 +97,12 @@ class Bench:
         return [
             key for key in wanted if isinstance(self.methods[key[0]], Searching) and key not in self.found
         ]
+
+    @property
+    def notices(self) -> list[str]:
+        """What to tell of the designers' guides before they are played."""
+        told = (guide_notice(name, method, self.config.guide) for name, method in self.methods.items())
+        return [notice for notice in told if notice is not None]
 
     def begin(self) -> None:
         """Make the folder of a new run with its configuration and tasks. Raises UsageError when it cannot be made."""
@@ -221,7 +228,8 @@ class Bench:
         """The one maker of environments for these tasks, so that environments are made once and used again."""
         program = method.program if isinstance(method, ProgramMethod) else None
         outside = isinstance(method, ProgramMethod)
-        key = (tasks, split, f"{outside} {program.name if program else ''}")
+        guide = guide_for(method, self.config.guide)
+        key = (tasks, split, f"{outside} {program.name if program else ''} {guide}")
 
         def make_env() -> Any:
             from mx_envs import domain_of
@@ -229,7 +237,12 @@ class Bench:
             task_set = self.task_sets[tasks]
             play_in: Any = self.programs.sandbox_of(program) if outside and self.programs else sandbox
             return domain_of(task_set).raw_env(
-                tasks=task_set, split=split, sandbox=play_in, grading_sandbox=sandbox, approver=self.approver
+                tasks=task_set,
+                split=split,
+                sandbox=play_in,
+                grading_sandbox=sandbox,
+                approver=self.approver,
+                guide=guide,
             )
 
         return self._makers.setdefault(key, make_env)

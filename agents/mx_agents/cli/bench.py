@@ -107,6 +107,8 @@ def _play(
         told.print(Text(_what(bench, sandboxes)), soft_wrap=True)
         for line in _unknown_to_scripted(bench):
             told.print(Text(line, style="yellow"), soft_wrap=True)
+        for notice in bench.notices:
+            told.print(Text(notice, style="dim"), soft_wrap=True)
         for key in bench.searching:
             with waiting(
                 screen, f"{key[0]} searches on the validation split of {key[1]} with executor {key[2]}"

@@ -12,6 +12,7 @@ from mx_agents.cli.options import (
     EXECUTOR_HELP,
     Approve,
     Executor,
+    Guide,
     Json,
     Sandbox,
     Split,
@@ -70,6 +71,7 @@ def bench(
         Path | None, typer.Option(help="YAML: EXECUTOR: [IN, OUT], money per million tokens.")
     ] = None,
     approve: Approve = None,
+    guide: Guide = None,
     sandbox: Sandbox = "auto",
     run: Run = None,
     resume: Resume = False,
@@ -93,6 +95,7 @@ def bench(
         "search_calls": search_calls,
         "prices": read_prices(prices) if prices else {},
         "approve": approve,
+        "guide": guide,
         "sandbox": sandbox,
     }
     raise typer.Exit(

@@ -65,6 +65,12 @@ EXECUTOR_HELP = (
 Sandbox = Annotated[str, typer.Option(help="auto, docker or bubblewrap.", autocompletion=complete_sandbox)]
 Split = Annotated[str, typer.Option(help="train, validation or test.", autocompletion=complete_split)]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
+Guide = Annotated[
+    str | None,
+    typer.Option(
+        help="What the designer is told of designs: full, short, or a text; without it, what it was trained under."
+    ),
+]
 Approve = Annotated[
     str | None,
     typer.Option(

@@ -23,6 +23,7 @@ from mx_agents.micro.demonstrations import knows
 from mx_agents.policies import load_policy
 from mx_agents.policies.human import HumanQuitError
 from mx_agents.policies.reachable import check_endpoints
+from mx_agents.policies.saved import check_guide, guide_for, guide_notice
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod
 from mx_agents.progress import waiting
@@ -46,6 +47,7 @@ def run(
     seed: int,
     backend: str,
     approve: str | None = None,
+    guide: str | None = None,
 ) -> int:
     """Play one episode and show it; the exit code."""
     from mx_envs import domain_of
@@ -60,9 +62,19 @@ def run(
     approver = load_approver(approve) if approve else None
     if executor == "scripted" and not knows(task.prompt):
         screen.print(Text(f"{SCRIPTED}: name another --executor", style="yellow"))
+    if guide is not None:
+        check_guide(guide)
+    notice = guide_notice(designer, designing, guide)
+    if notice is not None:
+        screen.print(Text(notice, style="dim"))
     with open_backend(backend, slots=3, image=task.image) as sandbox:
         env = domain_of(task_set).raw_env(
-            tasks=task_set, split=checked, sandbox=sandbox, turn_rewards=True, approver=approver
+            tasks=task_set,
+            split=checked,
+            sandbox=sandbox,
+            turn_rewards=True,
+            approver=approver,
+            guide=guide_for(designing, guide),
         )
         try:
             env.reset(seed=seed, options={"task": task.id})

@@ -11,6 +11,7 @@ from mx_agents.cli.options import (
     Approve,
     Designer,
     Executor,
+    Guide,
     Sandbox,
     Split,
     complete_preset,
@@ -41,11 +42,12 @@ def play(
     ] = 0,
     sandbox: Sandbox = "auto",
     approve: Approve = None,
+    guide: Guide = None,
 ) -> None:
     """Play one episode in the terminal, and watch it."""
     from mx_agents.cli.play import run
 
-    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox, approve))
+    raise typer.Exit(run(task_set, designer, executor, task, split, seed, sandbox, approve, guide))
 
 
 @app.command(epilog=example("mx train --preset smoke --run runs/smoke") + f"\n\n{presets_help()}")

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from mx_agents.methods.fixed import FixedMethod, head_for
 from mx_agents.methods.method import Method
+from mx_agents.policies.saved import guide_of
 from mx_agents.policy import Policy
 from mx_envs import Message
 from mx_envs.episode.design import script_of, workflow_label
@@ -143,7 +144,10 @@ class ArchiveSearch:
             "role": "user",
             "content": f"Designs that have been tried on tasks like this one, the best last:\n\n{listed}\n\nWrite a better one.",
         }
-        chats = [(*designer_chat(task), more) for task in trial.tasks[:ROUND]]
+        guide = guide_of(self.designer)
+        chats = [
+            (*designer_chat(task, "full" if guide is None else guide), more) for task in trial.tasks[:ROUND]
+        ]
         answers = self.designer.act([{"messages": chat} for chat in chats])
         known = {entry.design for entry in archive}
         designs = dict.fromkeys(script_of(answer) for answer in answers)

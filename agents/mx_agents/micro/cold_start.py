@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mx_agents.errors import UsageError
 from mx_agents.hugging_face import HuggingFacePolicy
 from mx_agents.micro.demonstrations import demonstrator_of
 from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
 from mx_agents.trainer.config import ColdStartConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
-from mx_envs import Observation, designer_chat
+from mx_envs import Observation, designer_chat, guide_text
 from mx_tasks import TaskSet
 
 TOKENIZER_TASKS = 300
@@ -35,12 +36,12 @@ class MicroModels:
     executor: Any
 
 
-def new_models(task_set: TaskSet, seed: int, size: ModelSize) -> MicroModels:
-    """Models with random weights and a tokenizer that spells the tasks' language in few tokens."""
+def new_models(task_set: TaskSet, seed: int, size: ModelSize, guide: str) -> MicroModels:
+    """Models with random weights and a tokenizer that spells the tasks' language and the guide in few tokens."""
     rng = random.Random(f"tokenizer/{seed}")
-    demonstrations, texts = demonstrator_of(task_set.name), []
+    demonstrations, texts = demonstrator_of(task_set.name), [guide_text(guide)] * 2
     for index in range(TOKENIZER_TASKS):
-        prompt = task_set.task("train", index).prompt
+        prompt = designer_chat(task_set.task("train", index), "")[-1]["content"]
         texts += [prompt, demonstrations.answer(prompt, rng), demonstrations.design(rng)]
     tokenizer = train_tokenizer(texts)
     designer, executor = (build_model(len(tokenizer), 2 * seed + number, size) for number in range(2))
@@ -48,12 +49,17 @@ def new_models(task_set: TaskSet, seed: int, size: ModelSize) -> MicroModels:
 
 
 def warm_start(
-    models: MicroModels, task_set: TaskSet, config: ColdStartConfig, seed: int, progress: Progress
+    models: MicroModels,
+    task_set: TaskSet,
+    config: ColdStartConfig,
+    seed: int,
+    progress: Progress,
+    guide: str,
 ) -> None:
     """Fine-tune both models in place. Demonstrations come from the train split, beyond the tasks that training draws."""
     rng = random.Random(f"cold start/{seed}")
     executor = _executor_examples(models, task_set, config.executor_demonstrations, rng)
-    designer = _designer_examples(models, task_set, config.designer_demonstrations, rng)
+    designer = _designer_examples(models, task_set, config.designer_demonstrations, rng, guide)
     for role, model, examples, epochs, batch in (
         ("executor", models.executor, executor, config.executor_epochs, config.executor_batch),
         ("designer", models.designer, designer, config.designer_epochs, config.designer_batch),
@@ -95,16 +101,17 @@ def _executor_examples(
 
 
 def _designer_examples(
-    models: MicroModels, task_set: TaskSet, count: int, rng: random.Random
+    models: MicroModels, task_set: TaskSet, count: int, rng: random.Random, guide: str
 ) -> list[Example]:
     policy = HuggingFacePolicy(models.designer, models.tokenizer)
     demonstrations = demonstrator_of(task_set.name)
-    return [
-        (
-            policy.encode(
-                Observation(messages=designer_chat(task_set.task("train", FIRST_TASK + index), ""))
-            ),
-            policy.encode_answer(demonstrations.design(rng)),
+    examples = []
+    for index in range(count):
+        chat = Observation(messages=designer_chat(task_set.task("train", FIRST_TASK + index), guide))
+        examples.append((policy.encode(chat), policy.encode_answer(demonstrations.design(rng))))
+    if policy.cut_prompts:
+        raise UsageError(
+            f"the guide and a task do not fit the {policy.room} tokens that the model reads of a prompt; use guide=short, or a "
+            "larger context"
         )
-        for index in range(count)
-    ]
+    return examples

@@ -197,10 +197,5 @@ def _hugging_face(rest: str, seed: int) -> Policy:
         raise UsageError(
             f"a Hugging Face policy needs {error.name}; fix: pip install 'mx-envs[train]'"
         ) from None
-    try:
-        policy: Policy = HuggingFacePolicy.load(rest, seed=seed)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"there is no Hugging Face model at {rest!r}: {str(error).splitlines()[0]}"
-        ) from None
+    policy: Policy = HuggingFacePolicy.load(rest, seed=seed)
     return policy

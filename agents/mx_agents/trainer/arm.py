@@ -20,8 +20,8 @@ from mx_agents.trainer.config import Arm, TrainConfig
 from mx_agents.trainer.credit import Call, designer_advantages, executor_advantages
 from mx_agents.trainer.evaluation import evaluate, figures
 from mx_agents.trainer.roles import Role, RoleName, Roles, build_roles, load_roles
-from mx_agents.trainer.rollout import Execution, Job, execute, executor_calls
-from mx_envs import DefaultRewards, Observation, designer_chat, domain_of
+from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls
+from mx_envs import DefaultRewards, domain_of
 from mx_sandboxes import Sandboxes
 from mx_tasks import Split, TaskSet, load_task_set
 
@@ -103,7 +103,7 @@ class Arena:
             env.close()
 
     def _env(self, split: Split) -> Any:
-        rewards = DefaultRewards(self.config.cost_per_call, self.config.invalid_design)
+        rewards = DefaultRewards(self.config.cost_per_call)
         return domain_of(self.task_set).parallel_env(
             tasks=self.task_set,
             split=split,
@@ -112,6 +112,7 @@ class Arena:
             executors=self.config.executors,
             turn_rewards=True,
             rewards=rewards,
+            guide=self.config.guide,
         )
 
 
@@ -144,15 +145,15 @@ class _Training:
     def _step(self, step: int, rng: random.Random) -> dict[str, Any]:
         config, tree, roles = self.config, self.config.tree, self.roles
         first = step * tree.tasks
-        tasks = [self.arena.task_set.task("train", first + place) for place in range(tree.tasks)]
-        chats = [Observation(messages=designer_chat(task, "")) for task in tasks for _ in range(tree.designs)]
-        designs = roles.designer.policy.sample(chats)
+        envs = self.arena.envs("train")
+        shown = designer_observations(envs, range(first, first + tree.tasks))
+        designs = roles.designer.policy.sample([chat for chat in shown for _ in range(tree.designs)])
         jobs = [
             Job(first + place // tree.designs, place, execution, design.text)
             for place, design in enumerate(designs)
             for execution in range(tree.executions)
         ]
-        executions = execute(self.arena.envs("train"), jobs, roles.executor.policy.sample)
+        executions = execute(envs, jobs, roles.executor.policy.sample)
         designer_calls = [
             Call(
                 task=jobs[place * tree.executions].task,

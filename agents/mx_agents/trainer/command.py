@@ -153,7 +153,8 @@ def _run(plan: _Plan, screen: Console, workers: int | None) -> None:
 
 def results_table(results: dict[str, Any]) -> Table:
     """The arms, a row each, as a table for the terminal."""
-    table = Table(title="Success on held-out tasks, 95 % intervals over seeds and tasks")
+    over = results["rows"][0]["interval_over"] if results["rows"] else "seeds and tasks"
+    table = Table(title=f"Success on held-out tasks, 95 % intervals over {over}")
     for heading in (
         "arm",
         "success",

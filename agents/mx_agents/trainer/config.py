@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mx_agents.errors import UsageError, did_you_mean, unknown
+from mx_agents.trainer.credit import ExecutorCredit
 
 Arm = Literal["co-evolution", "frozen executor", "frozen designer"]
 ARMS: tuple[Arm, ...] = ("co-evolution", "frozen executor", "frozen designer")
@@ -73,18 +74,21 @@ class RoleConfig(_Section):
 class TrainConfig(_Section):
     """A training run.
 
+    ``guide`` is the environment's: what the designer is told of designs, in training and wherever the trained designer is played
+    (``full``, ``short``, or a text).
+
     ``stage_steps`` 0 lets both roles learn in every step; otherwise the roles take turns of that many steps, executor first, the
     other one frozen. ``executor_credit`` is explained in :mod:`mx_agents.trainer.credit`.
     """
 
     tasks: str = "software:micro"
+    guide: str = "full"
     arms: tuple[Arm, ...] = ("co-evolution",)
     steps: int = Field(default=100, ge=0)
     seed: int = 0
     stage_steps: int = Field(default=0, ge=0)
-    executor_credit: Literal["turn", "question", "design"] = "turn"
+    executor_credit: ExecutorCredit = "turn"
     cost_per_call: float = Field(default=0.005, ge=0)
-    invalid_design: float = Field(default=-0.2, le=0)
     executors: int = Field(default=16, ge=1)
     slots: int = Field(default=24, ge=1)
     model: ModelConfig = ModelConfig()

@@ -3,20 +3,21 @@
 MetaAgent-X (arXiv 2605.14212) normalises a designer's reward over the M designs of a task, and an executor's over the M x N
 executions. Two things differ on purpose. The scale is one standard deviation per role over the whole batch, because a small
 group's own deviation turns cost differences on unsolved tasks into full-size advantages. And where the environment pays turn
-rewards, an executor's turn is compared with the turns that were asked the same thing.
+rewards, an executor's turn is compared with the turns that were asked the same thing; a turn that answered nothing of the task
+(a plan, a review, the first link of a chain) has none, and gets its team's.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mx_agents.hugging_face import Sample
 
-ExecutorCredit = Literal["turn", "question", "design"]
+ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,13 @@ def executor_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[f
     reward fall back to ``question``). ``question``: the execution's reward compared with all M x N executions of the task.
     ``design``: compared with the N executions of the same design. Group means are over executions, not over calls, so that an
     execution with more calls does not weigh more in its group's mean.
+
+    ``leave-one-out``: as ``turn``, but each is compared with the others alone, and a turn without a reward of its own with the
+    executions in which the very same question was asked: what came of the siblings is what would have come of another answer in
+    the same context (RLOO, arXiv 2402.14740; C3, arXiv 2603.06859).
     """
+    if credit == "leave-one-out":
+        return scaled(_leave_one_out(calls))
     of_execution = _execution_advantages(calls, credit)
     if credit != "turn":
         return scaled(of_execution)
@@ -82,6 +89,53 @@ def executor_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[f
     for place, advantage in zip(local, relative, strict=True):
         advantages[place] = advantage
     return scaled(advantages)
+
+
+def without_itself(rewards: Sequence[float], groups: Sequence[Hashable]) -> list[float]:
+    """Each reward less the mean of the others in its group; 0 in a group of one."""
+    members: dict[Hashable, list[float]] = defaultdict(list)
+    for reward, group in zip(rewards, groups, strict=True):
+        members[group].append(reward)
+    advantages = []
+    for reward, group in zip(rewards, groups, strict=True):
+        own = members[group]
+        others = (sum(own) - reward) / (len(own) - 1) if len(own) > 1 else reward
+        advantages.append(reward - others)
+    return advantages
+
+
+def _leave_one_out(calls: Sequence[Call]) -> list[float]:
+    """Own rewards against the others of the unit; team rewards against executions with the same question, else all of the task."""
+    executions: dict[Hashable, set[tuple[int, int]]] = defaultdict(set)
+    for call in calls:
+        executions[_context(call)].add((call.design, call.execution))
+    advantages = _team_without_itself(calls)
+    for kind in ("unit", "context"):
+        places = [place for place, call in enumerate(calls) if _compared(call, executions) == kind]
+        own = [calls[place] for place in places]
+        rewards = [call.team_reward if call.local_reward is None else call.local_reward for call in own]
+        groups = [(call.task, call.unit) if kind == "unit" else _context(call) for call in own]
+        for place, advantage in zip(places, without_itself(rewards, groups), strict=True):
+            advantages[place] = advantage
+    return advantages
+
+
+def _compared(call: Call, executions: Mapping[Hashable, set[tuple[int, int]]]) -> str:
+    if call.local_reward is not None:
+        return "unit"
+    return "context" if len(executions[_context(call)]) > 1 else "task"
+
+
+def _context(call: Call) -> Hashable:
+    return call.task, tuple(call.sample.prompt_ids)
+
+
+def _team_without_itself(calls: Sequence[Call]) -> list[float]:
+    rewards = {(call.task, call.design, call.execution): call.team_reward for call in calls}
+    executions = list(rewards)
+    found = without_itself([rewards[place] for place in executions], [place[0] for place in executions])
+    of = dict(zip(executions, found, strict=True))
+    return [of[call.task, call.design, call.execution] for call in calls]
 
 
 def _execution_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[float]:

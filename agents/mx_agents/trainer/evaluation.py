@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from mx_agents.trainer.roles import Role, Roles
-from mx_agents.trainer.rollout import Execution, Job, execute
-from mx_envs import Observation, designer_chat
+from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute
 from mx_tasks import Split, TaskSet, tasks
 
 
@@ -30,7 +29,7 @@ def evaluate(
     The designer samples as it does in training; ``greedy`` takes its likeliest design instead. The executor samples in both cases.
     The policies' own random states are left as they were.
     """
-    chats = [Observation(messages=designer_chat(task, "")) for task in tasks(task_set, split, count)]
+    chats = designer_observations(envs, range(len(list(tasks(task_set, split, count)))))
     with apart(roles.designer, seed, temperature=0.0 if greedy else None), apart(roles.executor, seed):
         designs = roles.designer.policy.sample(chats)
         jobs = [Job(index, 0, 0, design.text) for index, design in enumerate(designs)]
@@ -38,7 +37,10 @@ def evaluate(
 
 
 def figures(executions: Sequence[Execution]) -> dict[str, Any]:
-    """Means over executions, and over their graded turns for ``part_accuracy``."""
+    """Means over executions, and over their graded turns for ``part_accuracy``.
+
+    What the infrastructure failed is in every denominator, as no success.
+    """
     records = [execution.record for execution in executions]
     turns = [turn.turn_reward for record in records for turn in record.turns if turn.turn_reward is not None]
     labels = Counter(record.label for record in records)
@@ -50,6 +52,9 @@ def figures(executions: Sequence[Execution]) -> dict[str, Any]:
         "invalid": _mean([float(not record.handed_in) for record in records]),
         "workflows": {label: count / len(records) for label, count in labels.most_common()},
         "episodes": len(records),
+        "tampered": sum(record.grade.tampered for record in records),
+        "infrastructure_failures": sum(record.failed for record in records),
+        "retries": sum(execution.tries - 1 for execution in executions),
     }
 
 
@@ -57,7 +62,7 @@ def figures(executions: Sequence[Execution]) -> dict[str, Any]:
 def apart(role: Role, seed: int, temperature: float | None = None) -> Iterator[None]:
     """Let a role act with a random state (and temperature) of its own, so that looking does not change what is looked at."""
     generator, before = role.policy.generator, role.policy.temperature
-    role.policy.generator = torch.Generator(device="cpu").manual_seed(seed)
+    role.policy.generator = torch.Generator(device=role.policy.device).manual_seed(seed)
     role.policy.temperature = before if temperature is None else temperature
     try:
         yield

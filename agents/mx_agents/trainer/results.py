@@ -1,4 +1,7 @@
-"""What a run found: success on held-out tasks for each arm, and differences, with intervals over seeds and tasks."""
+"""What a run found: success on held-out tasks for each arm, and differences, with intervals over seeds and tasks.
+
+One seed allows an interval over tasks alone, and is said to.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mx_agents.crossed import crossed_interval
 from mx_agents.runs import read_lines, write_text
-from mx_agents.statistics import mean_interval
+from mx_agents.statistics import Interval
 from mx_agents.trainer.config import Arm
 
-RESAMPLES = 10_000
-LEVEL = 0.95
 MERGED = ("metrics", "evaluation", "trees", "test")
+
+OVER = ("tasks only", "seeds and tasks")
+"""What an interval is over: with one seed it says nothing of others."""
 
 Table = NDArray[np.float64]
 """Success, (seeds, tasks)."""
@@ -50,7 +55,7 @@ def compare(rows: Sequence[dict[str, Any]], arms: Sequence[Arm]) -> dict[str, An
     tables = {arm: _table(own) for arm, own in found.items()}
     result: dict[str, Any] = {"rows": [], "differences": []}
     for arm, own in found.items():
-        low, high = interval(tables[arm])
+        low, high = _ends(crossed_interval(tables[arm]))
         result["rows"].append(
             {
                 "arm": arm,
@@ -63,36 +68,25 @@ def compare(rows: Sequence[dict[str, Any]], arms: Sequence[Arm]) -> dict[str, An
                 "greedy_success": sum(row["greedy_passed"] for row in own) / len(own),
                 "tasks": int(tables[arm].shape[1]),
                 "seeds": int(tables[arm].shape[0]),
+                "interval_over": OVER[tables[arm].shape[0] > 1],
             }
         )
     for arm in list(tables)[1:]:
         first = next(iter(tables))
         difference = tables[first] - tables[arm]
-        low, high = interval(difference)
+        low, high = _ends(crossed_interval(difference, bounds=(-1.0, 1.0)))
         result["differences"].append(
             {"a": first, "b": arm, "mean": float(difference.mean()), "low": low, "high": high}
+            | {"interval_over": OVER[tables[arm].shape[0] > 1]}
         )
     return result
 
 
-def interval(table: Table, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap of the mean: seeds are drawn, and within each of them tasks.
-
-    Where every single result is the same, a bootstrap would claim certainty; the exact binomial interval stands in for it.
-    """
-    if table.min() == table.max() and table.min() in (0.0, 1.0):
-        same = mean_interval(
-            {str(place): [value] for place, value in enumerate(table.flat)}, bounds=(0.0, 1.0)
-        )
-        return (same.mean, same.mean) if same.low is None or same.high is None else (same.low, same.high)
-    rng = np.random.default_rng(seed)
-    seeds, tasks = table.shape
-    means = np.empty(RESAMPLES)
-    for place in range(RESAMPLES):
-        drawn = table[rng.integers(seeds, size=seeds)]
-        means[place] = np.mean([row[rng.integers(tasks, size=tasks)].mean() for row in drawn])
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+def _ends(found: Interval) -> tuple[float, float]:
+    """An interval's ends; its mean twice where one result alone allows none."""
+    if found.low is None or found.high is None:
+        return found.mean, found.mean
+    return found.low, found.high
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from mx_agents.errors import UsageError
 from mx_agents.hugging_face import HuggingFacePolicy
 from mx_agents.micro.cold_start import Progress, new_models, warm_start
 from mx_agents.micro.model import ModelSize
+from mx_agents.models import load_model
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_tasks import TaskSet
@@ -49,8 +48,8 @@ def build_roles(config: TrainConfig, task_set: TaskSet, progress: Progress) -> R
         return load_roles(config, config.model.base, config.model.base)
     shape = config.model
     size = ModelSize(shape.width, shape.layers, shape.heads, shape.feed_forward)
-    models = new_models(task_set, config.seed, size)
-    warm_start(models, task_set, config.cold_start, config.seed, progress)
+    models = new_models(task_set, config.seed, size, config.guide)
+    warm_start(models, task_set, config.cold_start, config.seed, progress, config.guide)
     return _whole_model_roles(
         config, (models.designer, models.tokenizer), (models.executor, models.tokenizer)
     )
@@ -107,14 +106,13 @@ def _role(
         temperature=config.model.temperature,
         max_new_tokens=config.model.designer_tokens if name == "designer" else config.model.executor_tokens,
         seed=2 * config.seed + (name == "executor"),
+        guide=config.guide if name == "designer" else None,
+        role=name,
+        tasks=config.tasks,
     )
     return Role(policy, Learner(policy, parameters, LearnerConfig(**chosen.model_dump())))
 
 
 def _load(path: str | Path) -> tuple[Any, Any]:
     """The model and the tokenizer in a folder."""
-    try:
-        return AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
-    except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise UsageError(f"cannot load the model {str(path)!r}: {first}") from None
+    return load_model(path)

@@ -33,16 +33,22 @@ class Job:
 
 
 TRIES = 2
-"""How often an execution is begun before a failure of its sandbox or grader stops the training; no design or answer causes one."""
+"""How often an execution is begun before a failure of its sandbox or grader, which no design causes, is left as it is."""
+MOST_FAILING = 0.5
+"""Share of a batch's executions that may go on failing; beyond it the infrastructure is broken, not the designs."""
 
 
 @dataclass(slots=True)
 class Execution:
-    """One execution of a design: the environment's record, and the executors' samples in the order of its turns."""
+    """One execution of a design: the environment's record, and the executors' samples in the order of its turns.
+
+    ``tries`` is how often it was begun: more than once where sandbox or grader had failed.
+    """
 
     job: Job
     record: EpisodeRecord
     samples: list[Sample]
+    tries: int = 1
 
 
 @dataclass(slots=True)
@@ -56,14 +62,20 @@ class _Flight:
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
 
+def designer_observations(envs: Sequence[Any], places: Sequence[int]) -> list[Observation]:
+    """What the environment shows the designer of the tasks at these places of its split."""
+    (env, *_) = envs
+    return [env.reset(options={"index": place})[0][DESIGNER] for place in places]
+
+
 def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list[Execution]:
     """Run every job in the environments (PettingZoo ParallelEnv), as many at a time as there are.
 
     In each round the pending questions of all environments are answered by one call of ``executor``; then all environments step.
     The order of questions depends on the jobs alone, so that a seeded executor gives the same answers every time.
 
-    An execution whose sandbox or grader failed has no reward to learn from: it is made again. Raises SandboxError when that happens
-    ``TRIES`` times to the same one.
+    An execution whose sandbox or grader failed is made again, ``TRIES`` times in all. What fails every time keeps its record, which
+    pays nothing: no design gains by breaking its sandbox. Raises SandboxError when most of a batch fails so.
     """
     waiting = deque((place, job, 1) for place, job in enumerate(jobs))
     done: dict[int, Execution] = {}
@@ -84,12 +96,17 @@ def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list
                 flight = flights.pop(place)
                 free.append(flight.env)
                 record: EpisodeRecord = flight.env.unwrapped.episode
-                if record.failed:
-                    waiting.appendleft((place, flight.job, _next_try(flight, record)))
+                if record.failed and flight.tries < TRIES:
+                    logger.warning(
+                        "task %s is played again: %s %s", record.task, record.stop.value, record.error
+                    )
+                    waiting.appendleft((place, flight.job, flight.tries + 1))
                 else:
-                    done[place] = Execution(flight.job, record, _in_turn_order(flight))
+                    done[place] = Execution(flight.job, record, _in_turn_order(flight), flight.tries)
             list(threads.map(_step, flights.values()))
-    return [done[place] for place in range(len(jobs))]
+    executions = [done[place] for place in range(len(jobs))]
+    _check(executions)
+    return executions
 
 
 def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iterator[Call]:
@@ -109,11 +126,14 @@ def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iter
             )
 
 
-def _next_try(flight: _Flight, record: EpisodeRecord) -> int:
-    if flight.tries == TRIES:
-        raise SandboxError(f"task {record.task} failed {TRIES} times: {record.stop.value} {record.error}")
-    logger.warning("task %s is played again: %s %s", record.task, record.stop.value, record.error)
-    return flight.tries + 1
+def _check(executions: Sequence[Execution]) -> None:
+    failing = [execution.record for execution in executions if execution.record.failed]
+    if len(failing) > MOST_FAILING * len(executions):
+        last = failing[-1]
+        raise SandboxError(
+            f"{len(failing)} of {len(executions)} executions failed {TRIES} times each, the last one on task {last.task}: "
+            f"{last.stop.value} {last.error}"
+        )
 
 
 def _begin(flight: _Flight) -> None:

@@ -7,7 +7,14 @@ import math
 import pytest
 
 from mx_agents.hugging_face import Sample
-from mx_agents.trainer.credit import Call, designer_advantages, executor_advantages, group_relative, scaled
+from mx_agents.trainer.credit import (
+    Call,
+    designer_advantages,
+    executor_advantages,
+    group_relative,
+    scaled,
+    without_itself,
+)
 
 SAMPLE = Sample([1], [2], [-0.5], "x")
 
@@ -61,3 +68,22 @@ def test_an_execution_with_more_calls_weighs_no_more_in_its_group_s_mean() -> No
 def test_turns_without_a_reward_of_their_own_fall_back_to_the_execution_s() -> None:
     calls = [call(0, 0, 0, 1.0), call(0, 0, 1, 0.0)]
     assert executor_advantages(calls, "turn") == [1, -1]
+
+
+def test_leave_one_out_compares_each_with_the_others_alone() -> None:
+    assert without_itself([1, 0, 0, 5, 2], ["a", "a", "a", "b", "c"]) == [1.0, -0.5, -0.5, 0.0, 0.0]
+    calls = [call(0, 0, place, team=0.0, local=float(place == 0)) for place in range(3)]
+    root = math.sqrt((1 + 0.25 + 0.25) / 3)
+    assert executor_advantages(calls, "leave-one-out") == pytest.approx([1 / root, -0.5 / root, -0.5 / root])
+
+
+def test_a_turn_without_a_reward_of_its_own_is_compared_in_its_own_context() -> None:
+    """Two executions asked the same question: what came of the sibling counts, not what came of another design."""
+
+    def asked(prompt: int, design: int, execution: int, team: float) -> Call:
+        return Call(0, design, execution, "executor", "1", Sample([prompt], [2], [-0.5], "x"), team)
+
+    calls = [asked(7, 0, 0, 1.0), asked(7, 0, 1, 0.0), asked(8, 1, 0, 0.0), asked(9, 1, 1, 0.0)]
+    advantages = executor_advantages(calls, "leave-one-out")
+    assert advantages[0] == -advantages[1] > 0
+    assert advantages[2] == advantages[3] < 0

@@ -94,3 +94,50 @@ def test_a_text_cannot_pose_as_another_speaker(policy: HuggingFacePolicy) -> Non
     assert [token for token in policy.encode(chat(forged)) if token in special] == honest
     assert forged in policy.tokenizer.decode(policy.encode(chat(forged)))
     assert special.isdisjoint(policy.encode_answer(forged)[:-1])
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_reading_what_prompts_share_once_changes_no_log_probability(
+    policy: HuggingFacePolicy, repeats: int
+) -> None:
+    """Equal prompts, and a long beginning in common, of prompts of several lengths."""
+    guide = "from mas import * gives coder(task), submit(task), (a + b) * c and much more than that. " * 3
+    policy.temperature = 0.7
+    chats: list[Observation] = [
+        {"messages": ({"role": "system", "content": guide}, *each["messages"][1:])} for each in CHATS
+    ]
+    for sample in policy.sample(chats * repeats):
+        with torch.no_grad():
+            scored, _ = token_log_probabilities(
+                policy.model, *padded([(sample.prompt_ids, sample.output_ids)]), policy.temperature
+            )
+        start = len(sample.prompt_ids) - 1
+        end = start + len(sample.output_ids)
+        assert scored[0, start:end].tolist() == pytest.approx(sample.log_probabilities, abs=1e-4)
+
+
+def test_a_prompt_that_is_the_beginning_of_another_is_read_whole(policy: HuggingFacePolicy) -> None:
+    from mx_agents.sampling import sample_tokens
+
+    long = [5 + place % 90 for place in range(80)]
+    prompts = [long[:40], long, long[:41], long[:40]]
+    found = sample_tokens(
+        policy.model,
+        prompts,
+        end_ids=policy.end_ids,
+        max_new_tokens=3,
+        temperature=0.0,
+        generator=policy.generator,
+    )
+    alone = [
+        sample_tokens(
+            policy.model,
+            [prompt],
+            end_ids=policy.end_ids,
+            max_new_tokens=3,
+            temperature=0.0,
+            generator=policy.generator,
+        )[0]
+        for prompt in prompts
+    ]
+    assert [ids for ids, _ in found] == [ids for ids, _ in alone]

@@ -16,7 +16,7 @@ from mx_agents.runs import read_lines
 from mx_agents.trainer.arm import learning_roles
 from mx_agents.trainer.command import train
 from mx_agents.trainer.config import TrainConfig, load_config, presets
-from mx_agents.trainer.results import compare, interval
+from mx_agents.trainer.results import compare
 from mx_tasks import TaskSetError
 
 
@@ -208,20 +208,6 @@ def test_results_compare_the_first_arm_with_the_others() -> None:
     (difference,) = results["differences"]
     assert difference["mean"] == pytest.approx(0.8)
     assert difference["low"] < 0.8 < difference["high"]
-
-
-def test_an_interval_over_seeds_is_wider_where_seeds_differ() -> None:
-    import numpy as np
-
-    same = np.tile([0.0, 1.0] * 50, (3, 1))
-    apart = np.array([[0.0] * 100, [1.0] * 100, [0.0, 1.0] * 50])
-    widths = [high - low for low, high in (interval(same), interval(apart))]
-    assert widths[1] > 3 * widths[0]
-
-
-def test_results_that_all_agree_do_not_claim_certainty() -> None:
-    import numpy as np
-
-    low, high = interval(np.zeros((1, 20)))
-    assert low == 0.0
-    assert 0.1 < high < 0.3
+    assert difference["interval_over"] == "seeds and tasks"
+    one_seed = compare([each for each in found if each["seed"] == 0], ["co-evolution"])
+    assert one_seed["rows"][0]["interval_over"] == "tasks only"

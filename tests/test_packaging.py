@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -116,3 +117,33 @@ def test_scripts_are_valid_and_can_be_run(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def committed() -> list[tuple[str, str]]:
+    """Every committed text file, with its text."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    paths = [ROOT / name for name in listed.split("\0") if name]
+    kinds = {".py", ".md", ".sh", ".toml", ".yaml", ""}
+    texts = [path for path in paths if path.suffix in kinds and path.is_file() and path != Path(__file__)]
+    return [(str(path.relative_to(ROOT)), path.read_text("utf-8")) for path in texts]
+
+
+def test_no_line_installs_the_package_from_an_index_which_does_not_have_it() -> None:
+    command = r"\b(pip3?|pipx|uv|uv pip|uv tool|poetry) (install|add|run)\b"
+    named = re.compile(command + r"[^\n]*?(?<! of)[ '\"]mx[-_]envs([\[ '\"=<>~,;`]|$)", re.MULTILINE)
+    assert [place for place, text in committed() if named.search(text)] == []
+
+
+def test_the_extras_that_lines_install_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    lines = [line for _, text in committed() for line in re.findall(r"pip install[^\n]*", text)]
+    named = {
+        extra
+        for line in lines
+        for found in re.findall(r"[ '\"]\.\[([\w,-]+)\]", line)
+        for extra in found.split(",")
+    }
+    assert "train" in named
+    assert named <= set(extras)

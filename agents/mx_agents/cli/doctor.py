@@ -20,6 +20,7 @@ from mx_agents.cli.console import console
 from mx_agents.progress import waiting
 from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.bubblewrap.packages import check_tools
+from mx_sandboxes.extras import how_to_install
 from mx_sandboxes.limits.probes import PROBES, not_enforced
 
 OLDEST_PYTHON = (3, 11)
@@ -86,9 +87,7 @@ def _python() -> Finding:
 def _extra(name: str) -> Finding:
     missing = [module for module in EXTRAS[name] if find_spec(module) is None]
     if missing:
-        return Finding(
-            f"extra {name}", False, f"lacks {', '.join(missing)}", f"pip install 'mx-envs[{name}]'"
-        )
+        return Finding(f"extra {name}", False, f"lacks {', '.join(missing)}", how_to_install(name))
     found = [f"{module} {_version(module.replace('_', '-'))}" for module in EXTRAS[name][:3]]
     return Finding(f"extra {name}", True, ", ".join(found))
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from mx_agents.cli.options import example
+from mx_sandboxes.extras import how_to_install
 
 app = typer.Typer(help="The simulated market: learners and baselines.", no_args_is_help=True)
 
@@ -40,7 +41,7 @@ def ppo(
     try:
         from mx_agents.sb3 import train_or_read
     except ModuleNotFoundError as error:
-        raise UsageError(f"PPO needs {error.name}; fix: pip install 'mx-envs[sb3]'") from None
+        raise UsageError(f"PPO needs {error.name}; fix: {how_to_install('sb3')}") from None
     screen = console()
     names = [name.strip() for name in worlds.split(",") if name.strip()]
     if not names:

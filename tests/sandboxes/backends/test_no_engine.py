@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import socketserver
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 import mx_sandboxes
 from mx_sandboxes import SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.bubblewrap import jail as bubblewrap
+from mx_sandboxes.backends.docker.images import has_image
 
 
 @pytest.mark.parametrize("dead", ["nothing", "a file"])
@@ -41,6 +44,40 @@ def test_auto_goes_on_with_bubblewrap(tmp_path: Path, monkeypatch: pytest.Monkey
     with opened as sandbox:
         assert sandbox.backend == "bubblewrap"
         assert sandbox.run(["python", "-c", "print(1)"]).stdout == b"1\n"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n", b"no HTTP at all\r\n\r\n"]
+)
+def test_an_engine_that_is_there_but_cannot_be_talked_to_is_said_where_auto_goes_past_it(
+    answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socketserver.UnixStreamServer(str(tmp_path / "docker.sock"), answering(answer)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+        assert not has_image("python")
+        assert not has_image("hdl")
+        server.shutdown()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Docker is not used: no Docker engine answers")
+    assert "\n" not in said
+
+
+def answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)
+            self.request.sendall(answer)
+
+    return Handler
+
+
+def test_where_no_engine_is_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert not has_image("python")
+    assert not caplog.records
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+from mx_sandboxes.extras import how_to_install
 from mx_sandboxes.sandbox import SandboxUnavailableError
 
 PINNED: dict[str, dict[str, tuple[str, str]]] = {
@@ -25,7 +26,7 @@ PINNED: dict[str, dict[str, tuple[str, str]]] = {
 """For an image, distributions with their version and what is shown of their files."""
 HOME = "/mx/eda"
 """Where a jail and the container image have them: ``python`` and ``site``."""
-WAY_OUT = "pip install 'mx-envs[hardware]'"
+WAY_OUT = how_to_install("hardware")
 SHARED = Path("/var/tmp")  # noqa: S108  folders of root's own in it, for jails that may not enter root's home
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import logging
 import platform
 import subprocess
 import sys
@@ -80,17 +82,25 @@ def build_image(
 
 
 def has_image(name: str) -> bool:
-    """Whether an engine answers and has the image."""
+    """Whether an engine answers and has the image; one that is there but cannot be talked to is logged, once."""
     from mx_sandboxes.backends.docker.engine import connect, find_image
 
     try:
         client = connect()
-    except SandboxUnavailableError:
+    except SandboxUnavailableError as error:
+        if not isinstance(error.__cause__, (FileNotFoundError, ConnectionRefusedError)):
+            _say_why_not(str(error))
         return False
     try:
         return find_image(client, name) is not None
     finally:
         client.close()
+
+
+@functools.cache
+def _say_why_not(said: str) -> None:
+    """Something is where the engine would be, so whoever expects Docker hears why it is not used."""
+    logging.getLogger("mx_sandboxes").warning("Docker is not used: %s", said)
 
 
 def image_digest(name: str) -> str | None:

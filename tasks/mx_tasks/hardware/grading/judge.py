@@ -16,6 +16,7 @@ from typing import Any
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError
 from mx_sandboxes.compiled import compiled
+from mx_sandboxes.extras import how_to_install
 from mx_tasks.hardware.rtl.circuit import (
     Circuit,
     Port,
@@ -44,7 +45,7 @@ IDENTICAL = "identical netlists"
 LONGEST_ANSWER = 200_000
 WAVE_BEFORE, WAVE_AFTER, WIDEST = 8, 3, 200
 """Steps of a waveform before and from the first mismatch on, and its longest line."""
-INSTALL = "apt-get install iverilog verilator and pip install 'mx-envs[hardware]', or use Docker and run 'mx sandbox build hdl'"
+INSTALL = f"apt-get install iverilog verilator and {how_to_install('hardware')}, or use Docker and run 'mx sandbox build hdl'"
 
 
 class ToolsMissingError(GradingError):

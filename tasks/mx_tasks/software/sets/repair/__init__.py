@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mx_sandboxes import Sandbox
-from mx_tasks.answers.programs import fenced_python
+from mx_tasks.answers.patches import files_in_answer
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectoryError
 from mx_tasks.sets import ListedTasks
@@ -118,12 +118,13 @@ class RepairTasks(ListedTasks[_Package]):
 
 
 def _submitted_source(package: _Package, submission: Submission) -> bytes:
-    """The block in the answer; without one, the workspace's file if it was changed; else the answer's text."""
-    block = fenced_python(submission.answer)
+    """The file in the answer; without one, the workspace's file if it was changed; else the answer's text."""
+    given = package.task.files[package.source]
     written = submission.files.get(package.source)
-    if block is None and written is not None and written != package.task.files[package.source]:
+    found = files_in_answer(submission.answer, package.task.files, (package.source,)).get(package.source)
+    if found is None and written is not None and written != given:
         return written
-    return (submission.answer if block is None else block).encode(errors="replace")
+    return submission.answer.encode(errors="replace") if found is None else found
 
 
 def _directories(root: Traversable) -> list[Traversable]:

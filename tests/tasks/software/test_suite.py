@@ -14,7 +14,8 @@ from mx_sandboxes import Limits, Sandbox, open_sandbox
 from mx_tasks import GradingError, Submission
 from mx_tasks.software.cheats.suite import CODE, FILES, suite_cheats
 from mx_tasks.software.grading.canaries import plant
-from mx_tasks.software.grading.suite import Outcome, Suite, grade_suite, run_tests
+from mx_tasks.software.grading.runs import Outcome, run_tests
+from mx_tasks.software.grading.suite import Suite, grade_suite
 
 LIBRARY = b"""
 def total(items):
@@ -106,7 +107,7 @@ def test_a_right_change_scores_one_and_nothing_scores_zero(judging: Sandbox) -> 
 def test_half_a_change_earns_the_product_of_the_shares(judging: Sandbox) -> None:
     half = LIBRARY.replace(b"items[1:]", b"items[1:] if len(items) != 1 else items")
     grade = grade_suite(SUITE, Submission(files={"stats.py": half}), judging)
-    assert (grade.score, grade.passed) == (0.5, False), grade.log
+    assert (grade.score in (0.0, 0.5), grade.passed, grade.tampered) == (True, False, False), grade.log
     broke = FIXED.replace(b"raise NoItems", b"raise TypeError")
     grade = grade_suite(SUITE, Submission(files={"stats.py": broke}), judging)
     assert (grade.score, grade.passed) == (0.5, False), grade.log
@@ -219,7 +220,8 @@ def test_canaries_look_like_tests_and_half_of_them_have_a_tests_name() -> None:
             assert re.search(rf"def {base.rpartition('::')[2]}\(", text)
             names.add(base)
         assert not planted.canaries & {planted.id_of(test).partition("[")[0] for test in SUITE.fail_to_pass}
-    assert {test.partition("[")[0] for test in SUITE.fail_to_pass} <= names
+    written_out = ("test_total_of_some_numbers", "TestTotals::test_single", "TestTotals::test_empty_total")
+    assert {f"{FILE}::{test}" for test in written_out} <= names
     assert len(names) > 40
 
 
@@ -259,7 +261,7 @@ def test_inherited_tests_keep_their_names_and_what_equals_everything_makes_no_ca
         planted = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, seed)
         assert not planted.renamed
         canaries |= {len(planted.canaries)}
-    assert canaries == {2}  # one of the class's test, one that stands alone
+    assert canaries == {1}  # of the test in the class, which its heirs have, too
     assert grade_suite(suite, GOLD, judging).score == 1.0
     assert grade_suite(suite, Submission(), judging).score == 0.0
 

@@ -46,7 +46,7 @@ def bring(box: Sandbox, kind: str, source: Path, out: Path) -> tuple[DirectoryTa
         ("mbpp", MBPP, "def swap(pair):\n    return tuple(reversed(pair))\n"),
     ],
 )
-def test_a_function_is_judged_in_a_process_of_its_own(
+def test_a_function_is_judged_where_it_is_not(
     box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object], right: str
 ) -> None:
     path = tmp_path / "data.jsonl.gz"

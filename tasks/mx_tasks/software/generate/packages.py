@@ -245,7 +245,7 @@ def _task(
         if number:
             lines += [f"def test_case_{number}():", f"    assert run({values!r}) == {want!r}"]
             (passing if given[number] == want else failing).append(f"{test_file}::test_case_{number}")
-    about = {"file": "main.py", "module": "main", "prelude": "", "call_s": CALL_S}
+    about = {"file": "main.py", "module": "main", "entries": ["run"], "call_s": CALL_S}
     hashes = sorted(skeletons(modules))
     return MadeTask(
         id=task_id,

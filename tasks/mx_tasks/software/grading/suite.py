@@ -2,28 +2,24 @@
 
 The order of things: the tree as the task gives it; of the submission what its allowed source paths have (the rest is listed and
 refused); the hidden tests with canaries among them and the task's own configuration on top; one job of a fresh workspace, another
-user and no network. The verdict is read from JUnit XML, test by test, written to a name that the job learns from its standard
-input. See :mod:`mx_tasks.software.grading.canaries` for what makes a forged verdict show itself.
+user and no network. What became of each test is told the moment it is known, over the job's standard output, which nobody in the
+sandbox can take back. See :mod:`mx_tasks.software.grading.canaries` for what makes a forged verdict show itself.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from importlib import resources
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from xml.etree import ElementTree as ET
 
-from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_sandboxes import Limits, Reason, Sandbox
 from mx_tasks.answers.clashes import clashing
+from mx_tasks.software.grading.calls import Served, easy_tests, judge_calls
 from mx_tasks.software.grading.canaries import Planted, base_of, plant
+from mx_tasks.software.grading.runs import Outcome, TestRun, run_tests
 from mx_tasks.task import Grade, GradingError, Submission
 
-CONFIG = "pytest.ini"
 MOST_UNRESOLVED = 0.9
 """The graded reward of a submission that leaves something broken."""
 REFUSED_NAMES = frozenset(
@@ -31,40 +27,12 @@ REFUSED_NAMES = frozenset(
 )  # fmt: skip
 REFUSED_ENDINGS = (".pth", ".pyc", ".pyo", ".so", ".pyd", ".egg-link")
 LARGEST_SUBMISSION = 16 << 20
-_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-_OPTIONS = (
-    f"-p no:cacheprovider -c {CONFIG} --rootdir=. -q --no-header --no-summary --tb=no --continue-on-collection-errors "
-    "-o addopts= -o junit_logging=no -o junit_family=xunit1"
-).split()
-_JUDGE = resources.files("mx_tasks.software.grading").joinpath("inside", "judge.py").read_bytes()
-
-
-class Outcome(Enum):
-    """What became of a test. Only ``PASSED`` is a pass: an expected failure is none, nor is an unexpected success."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    UNEXPECTED = "unexpectedly passed"
-
-
-@dataclass(frozen=True, slots=True)
-class TestRun:
-    """A run of pytest: each test's outcome by id, what the run says of itself, and why there is no report where there is none."""
-
-    __test__ = False  # no test class, whatever its name begins with
-
-    outcomes: Mapping[str, Outcome]
-    messages: Mapping[str, str]
-    changed: tuple[str, ...]
-    completed: Completed
-    error: str = ""
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the exit code says the same as the report."""
-        failed = any(outcome is Outcome.FAILED for outcome in self.outcomes.values())
-        return not self.error and self.completed.exit_code == int(failed)
+ENOUGH_PAIRS = 8
+"""So many times a submission must have had a real test and a copy of it, which nothing tells apart, before a pass counts."""
+MOST_CONFIRMATIONS = 3
+"""Further runs, each with other canaries, that bring a pass there where one run has too few."""
+MOST_LINES = 8
+"""Tests that did not pass, as a log names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +42,8 @@ class Suite:
     ``files`` is the tree as agents get it. ``tests`` holds the hidden test files and all that they need (helpers, data, their
     conftest.py); they replace what the tree has under the same names. ``sources`` are what a submission may change: names, or
     folders such as ``toolz/``. ``fail_to_pass`` and ``pass_to_pass`` are pytest ids. ``config`` is the text of the pytest.ini,
-    ``arguments`` are pytest's besides our own, ``limits`` those of the job.
+    ``arguments`` are pytest's besides our own, ``limits`` those of the job. ``served`` is there where tests only call functions and
+    compare values: they are then judged apart from the submission, see :mod:`mx_tasks.software.grading.calls`.
     """
 
     files: Mapping[str, bytes]
@@ -84,20 +53,42 @@ class Suite:
     pass_to_pass: tuple[str, ...] = ()
     config: str = "[pytest]\n"
     arguments: tuple[str, ...] = ()
+    served: Served | None = None
     limits: Limits = field(default_factory=lambda: Limits(wall_s=60.0, cpu_s=60.0, memory_bytes=1 << 30))
 
 
 def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade:
-    """The verdict on a submission; its answer text does not count.
+    """The verdict on a submission; its answer text does not count. A pass is confirmed by further runs where canaries are few.
 
     ``score`` is 1.0 when every test passes, else (share of fail-to-pass) x (share of pass-to-pass), at most 0.9.
 
     Raises GradingError and SandboxError when the sandbox fails.
     """
     tree, refused = submitted_tree(suite, submission)
+    if suite.served is not None:
+        return _grade_served(suite, suite.served, tree, refused, sandbox)
     planted = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, secrets.randbits(64))
-    wanted = {base_of(planted.id_of(test)) for test in (*suite.fail_to_pass, *suite.pass_to_pass)}
-    bases = wanted | planted.canaries
+    tests = (*suite.fail_to_pass, *suite.pass_to_pass)
+    grade = _verdict(suite, planted, _run(suite, tree, planted, tests, sandbox), refused)
+    pairs = planted.pairs
+    for _ in range(MOST_CONFIRMATIONS):
+        if not grade.passed or not 0 < pairs < ENOUGH_PAIRS:
+            break
+        again = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, secrets.randbits(64))
+        few = [test for test in tests if test in suite.fail_to_pass or base_of(test) in again.copied]
+        part = replace(suite, pass_to_pass=tuple(test for test in few if test not in suite.fail_to_pass))
+        confirmed = _verdict(part, again, _run(suite, tree, again, few, sandbox), refused)
+        if not confirmed.passed:
+            return replace(confirmed, log=f"{confirmed.log}\nwhen run again, with other canaries")
+        pairs += again.pairs
+    return grade
+
+
+def _run(
+    suite: Suite, tree: Mapping[str, bytes], planted: Planted, tests: Sequence[str], sandbox: Sandbox
+) -> TestRun:
+    """Run some of the suite's tests and all canaries. Raises GradingError."""
+    bases = {base_of(planted.id_of(test)) for test in tests} | planted.canaries
     run = run_tests(
         sandbox,
         {**tree, **planted.files},
@@ -107,8 +98,47 @@ def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade
         limits=suite.limits,
     )
     if run.completed.reason is Reason.SANDBOX_DIED:
-        raise GradingError("the sandbox died under the hidden tests")
-    return _verdict(suite, planted, run, refused)
+        _control(suite, sandbox)
+    return run
+
+
+def _control(suite: Suite, sandbox: Sandbox) -> None:
+    """Raise GradingError when the sandbox dies under a run of nothing of the submission's, too."""
+    test = {"test_control.py": b"def test_control():\n    pass\n"}
+    run = run_tests(sandbox, test, None, targets=["test_control.py"], limits=suite.limits)
+    if run.completed.reason is Reason.SANDBOX_DIED:
+        raise GradingError("the sandbox died under the hidden tests, and under a test of nothing as well")
+
+
+def _grade_served(
+    suite: Suite, served: Served, tree: Mapping[str, bytes], refused: Sequence[str], sandbox: Sandbox
+) -> Grade:
+    """The verdict of tests that are judged apart. What anyone passes who knows nothing brings no partial credit."""
+    said = judge_calls(sandbox, suite.tests, tree, served, suite.limits)
+    mended, kept = (
+        [said.outcomes.get(test) == "passed" for test in tests]
+        for tests in (suite.fail_to_pass, suite.pass_to_pass)
+    )
+    resolved = bool(mended) and all(mended) and all(kept)
+    easy = frozenset[str]() if resolved else easy_tests(sandbox, suite.tests, tree, served, suite.limits)
+    telling = [good for test, good in zip(suite.fail_to_pass, mended, strict=True) if test not in easy]
+    share = _share(telling) * _share(kept) if telling else 0.0
+    tampered = bool(said.signs) and not resolved
+    score = 1.0 if resolved else 0.0 if tampered else min(MOST_UNRESOLVED, share)
+    wanted = [*zip(suite.fail_to_pass, mended, strict=True), *zip(suite.pass_to_pass, kept, strict=True)]
+    failures = [
+        f"{ascii(test)[1:-1]}: {said.messages.get(test, 'missing')}" for test, good in wanted if not good
+    ]
+    log = [
+        f"fail to pass: {sum(mended)} of {len(mended)}; pass to pass: {sum(kept)} of {len(kept)}",
+        *([f"the submission does not run: {said.loaded}"] if said.loaded else []),
+        *([f"refused: {', '.join(refused)}"] if refused else []),
+        *(f"{'tampered' if tampered else 'noticed'}: {sign}" for sign in said.signs),
+        *failures[:MOST_LINES],
+        *([f"and {len(failures) - MOST_LINES} more"] if len(failures) > MOST_LINES else []),
+    ]
+    parts = {"fail to pass": _share(mended), "pass to pass": _share(kept)}
+    return Grade(score, resolved, {} if tampered else parts, tampered=tampered, log="\n".join(log))
 
 
 def submitted_tree(suite: Suite, submission: Submission) -> tuple[dict[str, bytes], list[str]]:
@@ -154,80 +184,21 @@ def allowed(suite: Suite, name: str) -> bool:
     return plain and mine and not refused
 
 
-def run_tests(
-    sandbox: Sandbox,
-    files: Mapping[str, bytes],
-    tests: Sequence[str] | None,
-    *,
-    targets: Sequence[str] = (),
-    config: str = "[pytest]\n",
-    arguments: Sequence[str] = (),
-    limits: Limits | None = None,
-) -> TestRun:
-    """Run pytest on a tree in a job of its own.
-
-    ``tests`` are ids without parameters, None for all that is found in ``targets`` (files or folders; by default those of the ids).
-    """
-    report, plugin = f"{secrets.token_hex(12)}.xml", f"_{secrets.token_hex(8)}"
-    order = json.dumps({"tests": None if tests is None else list(tests), "report": report}).encode()
-    where = list(targets) or sorted({test.partition("::")[0] for test in tests or ()})
-    argv = ["python", "-m", "pytest", "-p", plugin, *_OPTIONS, *arguments, *where]
-    completed = sandbox.run(
-        argv,
-        stdin=order,
-        files={**files, CONFIG: config.encode(), f"{plugin}.py": _JUDGE},
-        collect=[report],
-        env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        limits=limits or Limits(wall_s=60.0, cpu_s=60.0, memory_bytes=1 << 30),
+def passing_tests(suite: Suite, tree: Mapping[str, bytes], sandbox: Sandbox) -> frozenset[str]:
+    """The suite's tests that pass on a tree, whatever kind of judge they have. Raises GradingError, SandboxError."""
+    if suite.served is not None:
+        said = judge_calls(sandbox, suite.tests, tree, suite.served, suite.limits)
+        return frozenset(test for test, outcome in said.outcomes.items() if outcome == "passed")
+    bases = sorted({test.partition("[")[0] for test in (*suite.fail_to_pass, *suite.pass_to_pass)})
+    run = run_tests(
+        sandbox,
+        {**tree, **suite.tests},
+        bases,
+        config=suite.config,
+        arguments=suite.arguments,
+        limits=suite.limits,
     )
-    return _read_run(completed, completed.files.get(report))
-
-
-def _read_run(completed: Completed, report: bytes | None) -> TestRun:
-    if report is None:
-        return TestRun({}, {}, (), completed, error=_why_no_report(completed))
-    try:
-        if b"<!" in report.replace(b"<![CDATA[", b""):
-            raise ValueError("declarations have no place in a report")
-        root = ET.fromstring(report)  # noqa: S314  no declarations, so no entities
-        outcomes: dict[str, Outcome] = {}
-        messages: dict[str, str] = {}
-        changed: list[str] = []
-        for element in root.iter("property"):
-            if element.get("name") == "changed":
-                changed += [str(name) for name in json.loads(element.get("value") or "[]")]
-        for case in root.iter("testcase"):
-            _read_case(case, outcomes, messages)
-    except (ValueError, ET.ParseError, RecursionError) as error:
-        return TestRun({}, {}, (), completed, error=f"the report is malformed: {ascii(str(error))[:100]}")
-    return TestRun(outcomes, messages, tuple(changed), completed)
-
-
-def _read_case(case: ET.Element, outcomes: dict[str, Outcome], messages: dict[str, str]) -> None:
-    """One test's entry; a test that has several, such as a pass and an error while tearing down, has failed."""
-    about = {item.get("name"): item.get("value") or "" for item in case.iter("property")}
-    failure = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
-    if "id" not in about:
-        test = f"{case.get('file') or case.get('classname') or ''}::{case.get('name')}"  # a file that cannot be collected
-    else:
-        test = str(json.loads(about["id"]))
-    if failure is not None:
-        outcome = Outcome.FAILED
-        lines = (failure.get("message") or "").strip().splitlines()
-        messages[test] = _ADDRESS.sub("0x...", lines[0])[:300] if lines else ""
-    elif case.find("skipped") is not None:
-        outcome = Outcome.SKIPPED
-    else:
-        outcome = Outcome.UNEXPECTED if "unexpected" in about else Outcome.PASSED
-    before = outcomes.get(test)
-    outcomes[test] = outcome if before in (None, outcome) else Outcome.FAILED
-
-
-def _why_no_report(completed: Completed) -> str:
-    if completed.reason is not Reason.EXITED:
-        return f"no report: {completed.reason.value}"
-    lines = (completed.stderr or completed.stdout).decode(errors="replace").strip().splitlines()
-    return f"no report: exit code {completed.exit_code}" + (f", {ascii(lines[-1])[:200]}" if lines else "")
+    return frozenset(test for test, outcome in run.outcomes.items() if outcome is Outcome.PASSED)
 
 
 def _verdict(suite: Suite, planted: Planted, run: TestRun, refused: Iterable[str]) -> Grade:
@@ -237,17 +208,48 @@ def _verdict(suite: Suite, planted: Planted, run: TestRun, refused: Iterable[str
     signs = _signs_of_tampering(planted, run)
     mended, kept = passes(suite.fail_to_pass), passes(suite.pass_to_pass)
     resolved = bool(mended) and all(mended) and all(kept) and run.consistent and not signs
-    share = _share(mended) * _share(kept) if run.consistent else 0.0
+    share = _mended(suite, planted, run, mended) * _share(kept) if run.consistent else 0.0
     score = 1.0 if resolved else 0.0 if signs else min(MOST_UNRESOLVED, share)
     log = [
         f"fail to pass: {sum(mended)} of {len(mended)}; pass to pass: {sum(kept)} of {len(kept)}",
         *([run.error] if run.error else []),
         *([f"refused: {', '.join(refused)}"] if refused else []),
+        f"canaries: {len(planted.canaries)}, of which nothing tells {planted.pairs} from their tests",
         *(f"tampered: {sign}" for sign in signs),
         *_failures(suite, planted, run),
     ]
     parts = {"fail to pass": _share(mended), "pass to pass": _share(kept)}
     return Grade(score, resolved, {} if signs else parts, tampered=bool(signs), log="\n".join(log))
+
+
+def _both_pass(planted: Planted, canary: str, run: TestRun) -> bool:
+    """Whether a case of a test and the same one of its copy passed: no program meets both."""
+    real = base_of(planted.id_of(planted.twins[canary]))
+    good = {Outcome.PASSED, Outcome.UNEXPECTED}
+    passed = {test for test, outcome in run.outcomes.items() if outcome in good}
+    return any(
+        f"{real}{test[len(canary) :]}" in passed
+        for test in passed
+        if test == canary or test.startswith(f"{canary}[")
+    )
+
+
+def _mended(suite: Suite, planted: Planted, run: TestRun, mended: Sequence[bool]) -> float:
+    """The share of fail-to-pass that partial credit is given for: of the tests that have a copy, less the copies passed.
+
+    Who guesses which of the two is real gains as much as is lost; tests that have no copy cannot be guessed wrong.
+    """
+    about = {base: canary for canary, base in planted.twins.items()}
+    values: dict[str, list[float]] = {}
+    for test, good in zip(suite.fail_to_pass, mended, strict=True):
+        canary = about.get(base_of(test))
+        if canary is not None:
+            copied = f"{canary}{test[len(base_of(test)) :]}"
+            wrong = run.outcomes.get(copied) in (Outcome.PASSED, Outcome.UNEXPECTED)
+            values.setdefault(canary, []).append(float(good) - float(wrong))
+    if not values:
+        return _share(mended)
+    return max(0.0, sum(sum(each) / len(each) for each in values.values()) / len(values))
 
 
 def _share(results: Sequence[bool]) -> float:
@@ -257,13 +259,18 @@ def _share(results: Sequence[bool]) -> float:
 def _signs_of_tampering(planted: Planted, run: TestRun) -> list[str]:
     """What no honest submission brings about."""
     signs = [f"{name} was replaced" for name in run.changed]
+    if run.forged:
+        return [*signs, f"what the run said is not what a run says: {run.forged}"]
     if run.error:
-        return ["the report is malformed"] if "malformed" in run.error else []
+        return []
     bases: dict[str, set[Outcome]] = {}
     for test, outcome in run.outcomes.items():
         bases.setdefault(base_of(test), set()).add(outcome)
     good = {Outcome.PASSED, Outcome.UNEXPECTED}
-    passed = sum(bool(bases.get(canary, set()) & good) for canary in planted.canaries)
+    passed = sum(
+        _both_pass(planted, canary, run) if canary in planted.twins else bool(bases.get(canary, set()) & good)
+        for canary in planted.canaries
+    )
     if passed:
         signs.append(f"{passed} of {len(planted.canaries)} tests that must fail passed")
     living = {base.partition("::")[0] for base, outcomes in bases.items() if outcomes & good}
@@ -277,7 +284,7 @@ def _signs_of_tampering(planted: Planted, run: TestRun) -> list[str]:
     return signs
 
 
-def _failures(suite: Suite, planted: Planted, run: TestRun, most: int = 8) -> list[str]:
+def _failures(suite: Suite, planted: Planted, run: TestRun, most: int = MOST_LINES) -> list[str]:
     """Lines for people on the tests that did not pass."""
     wanted = [*suite.fail_to_pass, *suite.pass_to_pass]
     open_ids = [test for test in wanted if run.outcomes.get(planted.id_of(test)) is not Outcome.PASSED]

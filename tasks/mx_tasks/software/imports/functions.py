@@ -1,7 +1,12 @@
 """Benchmarks of single functions: HumanEval, MBPP and QuixBugs in their publishers' own forms.
 
-The hidden tests call the submitted functions in a process of their own (``inside/mx_oracle.py``), so that submitted code never
-shares one with an expected value; where tests pass objects that are no plain data, they run beside the code as pytest suites do.
+The hidden tests run where no submitted code is, on answers that were given before (:mod:`mx_tasks.software.grading.calls`). What
+the publisher's harness puts before an answer (HumanEval: the prompt) or after it (MBPP: the tests' own imports) is there for a
+submission as well, and nothing else is: no helper and no import of the reference.
+
+Comparisons are the harness's own, because the tests are: HumanEval's ``check`` and MBPP's assertions as they stand, QuixBugs' own
+test files. Differences that are left: HumanEval/33 compares the answer with itself where it is published, here with the reference;
+an argument that a function changes in place is not changed for the test; objects of a class of the answer's own equal nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +29,8 @@ FOLDER = "mx_hidden"
 CONFIG = "[pytest]\npythonpath = . mx_hidden\n"
 _INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
 _ORACLE = {
-    f"{FOLDER}/mx_oracle.py": _INSIDE.joinpath("mx_oracle.py").read_bytes(),
-    f"{FOLDER}/mx_serve.py": _INSIDE.joinpath("mx_serve.py").read_bytes(),
+    f"{FOLDER}/{name}": _INSIDE.joinpath(name).read_bytes()
+    for name in ("mx_oracle.py", "mx_serve.py", "mx_values.py")
 }
 QUIXBUGS_OBJECTS = "node.py"
 _NODE = '''class Node:
@@ -102,6 +107,7 @@ def human_eval(entry: Mapping[str, Any]) -> MadeTask:
         gold=gold,
         entry={name},
         tests="\n".join(lines),
+        before=_before(prompt, name),
         licence=str(entry.get("license", "MIT")),
     )
 
@@ -143,6 +149,7 @@ def mbpp(entry: Mapping[str, Any]) -> MadeTask:
         gold=code + "\n",
         entry=entries,
         tests="\n".join(lines),
+        after=setup.strip(),
         licence=str(entry.get("license", "CC-BY-4.0")),
     )
 
@@ -187,6 +194,7 @@ def quix_bug(entry: Mapping[str, Any]) -> MadeTask:
     """A program of QuixBugs. Raises SourceError."""
     name, buggy, fixed = (str(value) for value in _fields(entry, "name", "buggy_code", "fixed_code"))
     files: Mapping[str, str] = entry.get("test_files") or {}
+    own = files.get(f"python_testcases/test_{name}.py")
     cases = files.get(f"json_testcases/{name}.json")
     node = next(
         (
@@ -205,25 +213,46 @@ def quix_bug(entry: Mapping[str, Any]) -> MadeTask:
         "licence": str(entry.get("license", "MIT")),
         "file": f"{name}.py",
     }
-    if cases is not None:
-        return _function_task(f"quixbugs/{name}", tests=_json_cases(name, cases), **base)
-    own = files.get(f"python_testcases/test_{name}.py")
-    if own is None:
+    if own is None and cases is None:
         raise SourceError(
             f"quixbugs/{name}: neither json_testcases/{name}.json nor python_testcases/test_{name}.py is there"
         )
+    if own is None:
+        return _function_task(f"quixbugs/{name}", tests=_json_cases(name, cases or ""), **base)
+    text = _own_tests(name, own, files)
+    if not re.search(r"^(?:from|import) node\b", text, flags=re.MULTILINE):
+        return _function_task(f"quixbugs/{name}", tests=text, **base)
+    task = _function_task(f"quixbugs/{name}", tests=text, support=("node",), **base)
+    # a set of records may leave out what the repository has in a file of its own
+    return _with_file(task, QUIXBUGS_OBJECTS, node or _NODE)
+
+
+def _own_tests(name: str, text: str, files: Mapping[str, str]) -> str:
+    """QuixBugs' own test file, whose program is called from outside, with its cases in it."""
     text = re.sub(
         r"^if pytest\.use_correct:\n(?:[ \t].*\n)+else:\n[ \t]+from python_programs\.",
-        "from ",
-        own,
+        "from python_programs.",
+        text,
         flags=re.MULTILINE,
     )
-    text = re.sub(r"from (?:correct_)?python_programs(?:\.node)? import", "from node import", text)
-    text = re.sub(r"from (?:correct_)?python_programs\.", "from ", text)
-    if node is None and re.search(r"^(?:from|import) node\b", text, flags=re.MULTILINE):
-        node = _NODE  # a set of records may leave out what the repository has in a file of its own
-    task = _function_task(f"quixbugs/{name}", tests=text, oracle=False, **base)
-    return task if node is None else _with_file(task, "node.py", node)
+    text = re.sub(
+        r"^from (?:correct_)?python_programs\.node import", "from node import", text, flags=re.MULTILINE
+    )
+    text = re.sub(
+        r"^from (?:correct_)?python_programs(?:\.\w+)? import (\w+)$",
+        r"\1 = function('\1')",
+        text,
+        flags=re.MULTILINE,
+    )
+    cases = files.get(f"json_testcases/{name}.json", "")
+    rows = [
+        _json(line, f"quixbugs/{name}, case {number}")
+        for number, line in enumerate(filter(str.strip, cases.splitlines()), 1)
+    ]
+    loader = f"def load_json_testcases(_):\n    return {rows!r}\n"
+    return re.sub(
+        r"^from load_testdata import load_json_testcases$", lambda _: loader, text, flags=re.MULTILINE
+    )
 
 
 def _with_file(task: MadeTask, name: str, text: str) -> MadeTask:
@@ -256,19 +285,28 @@ def _function_task(
     tests: str,
     licence: str,
     file: str = SOLUTION,
-    oracle: bool = True,
+    before: str = "",
+    after: str = "",
+    support: tuple[str, ...] = (),
 ) -> MadeTask:
     """A task of one file; its fail-to-pass tests are found when it is validated."""
     module = file.removesuffix(".py")
-    prelude = _without(gold, entry) if kind != "quixbugs" else ""
+    helpers = _without(gold, entry) if kind != "quixbugs" else ""  # for the tests, which may speak of them
+    about = {
+        "file": file,
+        "module": module,
+        "before": before,
+        "after": after,
+        "entries": sorted(entry),
+        "support": list(support),
+        "call_s": CALL_S,
+    }
     test_file = f"{FOLDER}/test_{_word(task_id)}.py"
-    hidden: dict[str, bytes] = {}
-    head = f"from {module} import *\ndef function(name):\n    import {module}\n    return getattr({module}, name)\n"
-    if oracle:
-        about = {"file": file, "module": module, "prelude": prelude, "call_s": CALL_S}
-        hidden |= {**_ORACLE, f"{FOLDER}/mx_serve.json": json.dumps(about).encode()}
-        head = f"from mx_oracle import alike, function\n{prelude}\n"
-    hidden[test_file] = f"{head if oracle or kind != 'quixbugs' else ''}{tests}\n".encode()
+    hidden = {
+        **_ORACLE,
+        f"{FOLDER}/mx_serve.json": json.dumps(about).encode(),
+        test_file: f"from mx_oracle import alike, function\n{helpers}\n{tests}\n".encode(),
+    }
     return MadeTask(
         id=_word(task_id, "-"),
         kind=kind,
@@ -290,6 +328,15 @@ def _function_task(
         calls=12,
         arguments=("--assert=plain",),
     )
+
+
+def _before(prompt: str, name: str) -> str:
+    """What a prompt has before the function that is asked for: its imports and helpers."""
+    begins = [
+        match.start()
+        for match in re.finditer(rf"^(?:async\s+)?def\s+{re.escape(name)}\b", prompt, re.MULTILINE)
+    ]
+    return prompt[: begins[-1]] if begins else ""
 
 
 def _without(code: str, entry: set[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,9 +12,10 @@ from mx_sandboxes import Limits, Sandbox
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.making import REPEATS, Output
 from mx_tasks.software.generate.preparing import Report, python_version
-from mx_tasks.software.grading.suite import Outcome, run_tests
-from mx_tasks.software.imports.functions import CALL_S, FOLDER, human_eval, mbpp, quix_bugs, records
+from mx_tasks.software.grading.calls import Served, judge_calls
+from mx_tasks.software.imports.functions import FOLDER, human_eval, mbpp, quix_bugs, records
 from mx_tasks.software.made import MadeTask, as_directory
+from mx_tasks.task import GradingError
 
 AT_ONCE = 4
 IMPORT_CHEATS = 1
@@ -62,28 +62,21 @@ def import_functions(
 
 def judged(task: MadeTask, sandbox: Sandbox, python: str) -> MadeTask:
     """The task with its tests told apart: those that fail on it as given, and those that pass on both. Raises SourceError."""
-    targets = sorted(name for name in task.tests if name.rpartition("/")[2].startswith("test_"))
-    hidden = {**task.tests}
-    if SERVED in hidden:
-        hidden[SERVED] = json.dumps({**json.loads(hidden[SERVED]), "call_s": CALL_S / 2}).encode()
+    about = next(data for name, data in task.tests.items() if name == SERVED)
+    served = Served.read(about)
+    served = replace(served, call_s=served.call_s / 2)
     mended = {**task.tree, **{name: data for name, data in task.gold.items() if data is not None}}
-    before, after = (
-        run_tests(
-            sandbox,
-            {**tree, **hidden},
-            None,
-            targets=targets,
-            config=task.config,
-            arguments=task.arguments,
-            limits=_LIMITS,
+    try:
+        before, after = (
+            judge_calls(sandbox, task.tests, tree, served, _LIMITS) for tree in (task.tree, mended)
         )
-        for tree in (task.tree, mended)
-    )
-    good = {test for test, outcome in after.outcomes.items() if outcome is Outcome.PASSED}
+    except GradingError as error:
+        raise SourceError(f"{task.title}: {error}") from error
+    good = {test for test, outcome in after.outcomes.items() if outcome == "passed"}
     if not good:
-        said = next(iter(after.messages.values()), after.error)
+        said = after.loaded or next(iter(after.messages.values()), "")
         raise SourceError(f"{task.title}: its own solution passes none of its tests ({said[:120]})")
-    passing = {test for test, outcome in before.outcomes.items() if outcome is Outcome.PASSED}
+    passing = {test for test, outcome in before.outcomes.items() if outcome == "passed"}
     if good <= passing:
         raise SourceError(f"{task.title}: the task as given passes its tests already")
     return replace(

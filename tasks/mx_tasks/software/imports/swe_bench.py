@@ -29,7 +29,7 @@ from mx_tasks.software.generate.archives import Tree
 from mx_tasks.software.generate.making import Output
 from mx_tasks.software.generate.preparing import python_version
 from mx_tasks.software.generate.trees import Library, is_test, pytest_settings
-from mx_tasks.software.grading.suite import Outcome, run_tests
+from mx_tasks.software.grading.runs import Outcome, run_tests
 from mx_tasks.software.imports.functions import records
 from mx_tasks.software.made import MadeTask, as_directory, shape_of
 

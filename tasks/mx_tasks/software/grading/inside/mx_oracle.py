@@ -1,7 +1,8 @@
 """Hidden tests' side of an out-of-process oracle: submitted functions run in a process of their own and are called with plain data.
 
 The process that holds the tests imports nothing that was submitted. Before that other process starts, the test files are taken from
-the disk and this one closes its memory to it. Values cross as JSON with their types; objects of any other class do not.
+the disk and this one closes its memory to it. Values cross as in ``mx_values.py``. This is for Harbor's own runner, where one
+container is all there is; mx-envs itself judges in jobs apart (``call_judge.py``).
 """
 
 import ctypes
@@ -19,58 +20,16 @@ CALL_S = 20.0
 MOST_TIMEOUTS = 1
 LARGEST = 8 << 20
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCALARS = (type(None), bool, int, float, str)
+sys.path.insert(0, HERE)
+
+from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
+
+with open(os.path.join(HERE, "mx_serve.json")) as _stream:
+    SUPPORT: List[str] = json.load(_stream).get("support", [])
 
 
 class CallError(Exception):
     """The submitted function raised, took too long, or gave what is no plain value."""
-
-
-def encode(value: Any, depth: int = 0) -> Any:
-    """The JSON form of a plain value; raises TypeError for any other. Iterators become lists."""
-    kind = type(value)
-    if depth > 60:
-        raise TypeError("too deep")
-    if kind is float:
-        return ["f", repr(value)]
-    if kind is complex:
-        return ["c", repr(value.real), repr(value.imag)]
-    if kind in SCALARS:
-        return value
-    if kind is bytes:
-        return ["b", value.hex()]
-    if kind in (list, tuple, set, frozenset):
-        return [kind.__name__, *[encode(item, depth + 1) for item in value]]
-    if kind is dict:
-        return ["d", *[[encode(key, depth + 1), encode(item, depth + 1)] for key, item in value.items()]]
-    if kind in (type(iter([])), map, filter, zip, range, reversed) or kind.__name__ in (
-        "generator",
-        "deque",
-        "dict_keys",
-        "dict_values",
-    ):
-        return ["list", *[encode(item, depth + 1) for _, item in zip(range(100_000), value)]]
-    if kind.__name__ in ("defaultdict", "OrderedDict", "Counter") and kind.__module__ == "collections":
-        return encode(dict(value), depth)
-    raise TypeError("a value of class %s" % kind.__name__)
-
-
-def decode(form: Any) -> Any:
-    """The value of a form."""
-    if not isinstance(form, list):
-        return form
-    kind, *items = form
-    if kind == "f":
-        return float(items[0])
-    if kind == "c":
-        return complex(float(items[0]), float(items[1]))
-    if kind == "b":
-        return bytes.fromhex(items[0])
-    if kind == "d":
-        return {decode(key): decode(item) for key, item in items}
-    return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[kind](
-        decode(item) for item in items
-    )
 
 
 class Server:
@@ -106,14 +65,16 @@ class Server:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        request = json.dumps([name, encode(list(args)), encode(kwargs)]).encode() + b"\n"
+        encoder = Encoder(SUPPORT)
+        forms = [encoder.encode(list(args)), encoder.encode(kwargs)]
+        request = json.dumps([name, *forms]).encode() + b"\n"
         try:
             process.stdin.write(request)
             process.stdin.flush()
             line = self.line(process.stdout.fileno())
             answer = json.loads(line)
             if answer[0] == "gave":
-                return decode(answer[1])
+                return Decoder(SUPPORT, encoder.instances()).decode(answer[1])
             raised = str(answer[1])
             if answer[0] == "late":
                 self.timeouts += 1

@@ -12,9 +12,8 @@ from typing import Any, Dict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-sys.setrecursionlimit(5000)
 
-from mx_oracle import decode, encode  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
+from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
 
 
 class LateError(BaseException):
@@ -27,7 +26,7 @@ def late(*_: object) -> None:
 
 
 def load(about: Dict[str, Any]) -> Any:
-    """The submitted module, with the task's own helpers in it before its first line runs."""
+    """The submitted module, with what the publisher's harness puts before and after it."""
     place = os.path.join(os.path.dirname(HERE), about["file"])
     sys.path[0] = os.path.dirname(place)
     spec = importlib.util.spec_from_file_location(about["module"], place)
@@ -35,8 +34,9 @@ def load(about: Dict[str, Any]) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[about["module"]] = module
-    exec(compile(about["prelude"], "<prelude>", "exec"), vars(module))
+    exec(compile(about.get("before", ""), "<given>", "exec"), vars(module))
     spec.loader.exec_module(module)
+    exec(compile(about.get("after", ""), "<given>", "exec"), vars(module))
     return module
 
 
@@ -59,7 +59,10 @@ def main() -> None:
             if module is None:
                 raise ImportError(failure)
             signal.setitimer(signal.ITIMER_VIRTUAL, about["call_s"])
-            answer = ["gave", encode(getattr(module, name)(*decode(args), **decode(kwargs)))]
+            decoder = Decoder(about.get("support", ()))
+            given, named = decoder.decode(args), decoder.decode(kwargs)
+            encoder = Encoder(about.get("support", ()), decoder.objects)
+            answer = ["gave", encoder.encode(getattr(module, name)(*given, **named))]
         except LateError as error:
             answer = ["late", str(error)]
         except BaseException as error:

@@ -46,7 +46,7 @@ def convert(folder: Path) -> Path:
 
 def executor(seed: int = 0) -> Any:
     """The model as an executor whose answers are short; for ``mx bench --executor benchmarks/small_model.py:executor``."""
-    from mx_agents.hugging_face import HuggingFacePolicy
+    from mx_agents.models.hugging_face import HuggingFacePolicy
 
     return HuggingFacePolicy.load(
         convert(FOLDER),

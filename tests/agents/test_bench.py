@@ -18,7 +18,8 @@ import yaml
 from mx_agents.bench import BenchConfig, Outcome, open_bench, summarise
 from mx_agents.bench.summary import why_invalid
 from mx_agents.errors import UsageError
-from mx_agents.runs import read_config, read_lines
+from mx_agents.report import write_report
+from mx_agents.runs.folder import read_config, read_lines
 from mx_sandboxes import Sandbox
 
 SMALL: dict[str, Any] = {
@@ -40,6 +41,7 @@ def run(
             break
     else:
         bench.finish()
+        write_report(bench.folder)
     return rows(folder)
 
 
@@ -102,7 +104,7 @@ def test_an_episode_that_the_sandbox_failed_is_played_again(tmp_path: Path, sand
     summary = bench.finish()
     assert sum(row.episodes for row in summary) == len(whole)
     assert sum(row.failed for row in summary) == 0
-    page = (tmp_path / "run" / "report.html").read_text()
+    page = write_report(tmp_path / "run").read_text()
     assert "sandbox died" not in page
 
 
@@ -183,7 +185,7 @@ def test_bad_designs_count_and_are_told_apart(tmp_path: Path, sandbox: Sandbox) 
     assert {row["error"] for row in rows if row["method"] == names[1]} == {
         "line 1: ZeroDivisionError: division by zero"
     }
-    page = (tmp_path / "run" / "report.html").read_text()
+    page = write_report(tmp_path / "run").read_text()
     assert told["crash"] in page
 
 

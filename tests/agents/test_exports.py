@@ -11,9 +11,9 @@ import pytest
 
 from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
-from mx_agents.exports import export, patch_of, trajectory
 from mx_agents.policies import ScriptedPolicy
 from mx_agents.report.page import episode_data
+from mx_agents.runs.exports import export, patch_of, trajectory
 from mx_envs import software_v0
 from mx_sandboxes import Sandbox
 

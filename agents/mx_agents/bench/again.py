@@ -8,7 +8,7 @@ from typing import Any
 
 from mx_agents.errors import ReplayDifferenceError, UsageError
 from mx_agents.policies.replay import ReplayPolicy
-from mx_agents.runs import read_config, read_lines
+from mx_agents.runs.folder import read_config, read_lines
 from mx_envs import domain_of
 from mx_envs.episode.design import EXTERNAL
 from mx_sandboxes import Sandbox, Sandboxes

@@ -8,7 +8,7 @@ from typing import Any
 
 from mx_agents.bench.config import BenchConfig
 from mx_agents.bench.summary import Outcome, read_outcomes
-from mx_agents.runs import existing_run_folder, read_config, read_lines
+from mx_agents.runs.folder import existing_run_folder, read_config, read_lines
 from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference, paired_p
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mx_agents.errors import UsageError, unknown
-from mx_agents.policies.saved import check_guide
+from mx_agents.models.saved import check_guide
 
 FORMAT = 2
 SEARCH_CALLS = 200

@@ -32,11 +32,11 @@ from mx_agents.bench.trial import MOST_TASKS, BenchTrial
 from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
+from mx_agents.models.saved import guide_for, guide_notice
 from mx_agents.policies import is_shared, load_policy
-from mx_agents.policies.saved import guide_for, guide_notice
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod, Programs
-from mx_agents.runs import (
+from mx_agents.runs.folder import (
     Appender,
     existing_run_folder,
     new_run_folder,
@@ -175,9 +175,7 @@ class Bench:
         return tables(self.outcomes, self.config.methods)
 
     def finish(self) -> list[MethodSummary]:
-        """Write the results, the tables and the report from the episodes so far; the overall table."""
-        from mx_agents.report import write_report
-
+        """Write the results and the tables from the episodes so far; the overall table. ``mx_agents.report`` writes the page."""
         used = versions()
         with (self.folder / ".results.jsonl.part").open("w", encoding="utf-8") as file:
             for row in last_rows(read_lines(self.folder / "episodes.jsonl")):
@@ -188,7 +186,6 @@ class Bench:
         texts["json"] = as_json(made, pairs(self.outcomes, self.config.methods))
         for ending, text in texts.items():
             write_text(self.folder / f"summary.{ending}", text)
-        write_report(self.folder)
         return self.summary()
 
     def _missing(self) -> Iterator[Cell]:

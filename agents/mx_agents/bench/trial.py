@@ -14,7 +14,7 @@ from mx_agents.bench.cost import tokens_by_agent
 from mx_agents.episodes import Job, play
 from mx_agents.policies import ScriptedPolicy
 from mx_agents.policy import Policy
-from mx_agents.runs import Appender, read_lines
+from mx_agents.runs.folder import Appender, read_lines
 from mx_tasks import Task
 
 MOST_TASKS = 64

@@ -25,6 +25,7 @@ from mx_agents.micro.demonstrations import knows
 from mx_agents.policies.reachable import check_endpoints
 from mx_agents.programs import Programs
 from mx_agents.progress import going, waiting
+from mx_agents.report import write_report
 from mx_agents.terminal import shortened, visible
 from mx_sandboxes import Sandboxes
 
@@ -66,6 +67,7 @@ def run(
         _broken_off(bench, screen, stop, way_on)
         raise
     bench.finish()
+    write_report(bench.folder)
     code = _all_invalid(bench, screen)
     if as_json:
         sys.stdout.write(_json(bench))
@@ -84,6 +86,7 @@ def _broken_off(bench: Bench, screen: Console, stop: BaseException, way_on: list
     if not (bench.folder / "config.yaml").is_file():
         return
     bench.finish()
+    write_report(bench.folder)
     show(screen, bench)
     screen.print(f"Broken off after {len(bench.outcomes)} of {bench.total} episodes.")
     if isinstance(stop, KeyboardInterrupt):

@@ -12,7 +12,7 @@ from rich.text import Text
 import mx_agents
 from mx_agents.cli.console import console
 from mx_agents.errors import UsageError, unknown
-from mx_agents.runs import check_writable
+from mx_agents.runs.folder import check_writable
 
 
 def example_files() -> dict[str, Path]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.text import Text
 
 from mx_agents.cli.console import console
-from mx_agents.exports import export
 from mx_agents.progress import waiting
+from mx_agents.runs.exports import export
 
 
 def run(folder: Path, form: str, output: Path | None) -> int:

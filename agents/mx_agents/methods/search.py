@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from mx_agents.methods.fixed import FixedMethod, head_for
 from mx_agents.methods.method import Method
-from mx_agents.policies.saved import guide_of
+from mx_agents.models.saved import guide_of
 from mx_agents.policy import Policy
 from mx_envs import Message
 from mx_envs.episode.design import script_of, workflow_label

@@ -193,7 +193,7 @@ def _openai(spec: str, rest: str, seed: int) -> Policy:
 
 def _hugging_face(rest: str, seed: int) -> Policy:
     try:
-        from mx_agents.hugging_face import HuggingFacePolicy
+        from mx_agents.models.hugging_face import HuggingFacePolicy
     except ModuleNotFoundError as error:
         raise UsageError(
             f"a Hugging Face policy needs {error.name}; fix: {how_to_install('train')}"

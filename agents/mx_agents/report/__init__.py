@@ -7,7 +7,7 @@ from pathlib import Path
 from mx_agents.errors import UsageError
 from mx_agents.report.bench_page import bench_page
 from mx_agents.report.training_page import training_page
-from mx_agents.runs import existing_run_folder, read_config, write_text
+from mx_agents.runs.folder import existing_run_folder, read_config, write_text
 
 __all__ = ["report_page", "write_report"]
 
@@ -41,7 +41,7 @@ def _write_picture(folder: Path, page: Path) -> None:
     """Beside the page of a run that traded: ``trading.png``, one more for each further task set, where matplotlib is installed."""
     from mx_agents.bench.summary import last_rows
     from mx_agents.report.trading_section import draw, groups
-    from mx_agents.runs import read_lines
+    from mx_agents.runs.folder import read_lines
 
     if read_config(folder).get("kind") != "bench":
         return

@@ -31,7 +31,7 @@ from mx_agents.report.charts import Whisker, colour_of, heat_map, whisker, whisk
 from mx_agents.report.hardware_section import hardware_section
 from mx_agents.report.page import browser, configuration, episode_data, page, section, table
 from mx_agents.report.trading_section import trading_section
-from mx_agents.runs import read_lines
+from mx_agents.runs.folder import read_lines
 from mx_agents.statistics import Interval
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
 

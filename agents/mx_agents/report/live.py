@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from mx_agents.report import report_page
-from mx_agents.runs import existing_run_folder
+from mx_agents.runs.folder import existing_run_folder
 
 WATCHED = (
     "episodes.jsonl",

@@ -16,7 +16,7 @@ from typing import Any
 from mx_agents.report.charts import Whisker, colour_of, whisker, whisker_axis
 from mx_agents.report.learning_curves import curves_section
 from mx_agents.report.page import browser, configuration, episode_data, page, section, table, tiles
-from mx_agents.runs import read_lines
+from mx_agents.runs.folder import read_lines
 from mx_tasks import TaskNotFoundError, TaskSetError, load_task_set
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from mx_agents.runs import Appender, read_lines, write_text
+from mx_agents.runs.folder import Appender, read_lines, write_text
 from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
 from mx_agents.trainer.config import Arm, TrainConfig
 from mx_agents.trainer.credit import Call, designer_advantages, executor_advantages

@@ -14,7 +14,7 @@ from rich.text import Text
 from mx_agents.errors import UsageError
 from mx_agents.progress import Row, going
 from mx_agents.report import write_report
-from mx_agents.runs import existing_run_folder, new_run_folder, read_config, write_config
+from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, write_config
 from mx_agents.terminal import console
 from mx_agents.trainer.arm import cold_start, train_arm
 from mx_agents.trainer.checkpoint import checkpoints

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mx_agents.hugging_face import Sample
+from mx_agents.models.hugging_face import Sample
 
 ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mx_agents.hugging_face import HuggingFacePolicy, Sample
+from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 
 IGNORED = -100
 NOTHING = 1e-9

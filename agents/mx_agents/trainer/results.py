@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mx_agents.crossed import crossed_interval
-from mx_agents.runs import read_lines, write_text
+from mx_agents.runs.folder import read_lines, write_text
 from mx_agents.statistics import Interval
 from mx_agents.trainer.config import Arm
 

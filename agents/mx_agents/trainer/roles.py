@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import torch
 
-from mx_agents.hugging_face import HuggingFacePolicy
-from mx_agents.micro.cold_start import Progress, new_models, warm_start
 from mx_agents.micro.model import ModelSize
-from mx_agents.models import load_model
+from mx_agents.models.folders import load_model
+from mx_agents.models.hugging_face import HuggingFacePolicy
+from mx_agents.trainer.cold_start import Progress, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_tasks import TaskSet

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from mx_agents.hugging_face import Sample
+from mx_agents.models.hugging_face import Sample
 from mx_agents.trainer.credit import Call
 from mx_envs import EpisodeRecord, Observation
 from mx_sandboxes import SandboxError
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 DESIGNER = "designer_0"
 
 Sampler = Callable[[Sequence[Observation]], list[Sample]]
-"""Samples one action for each chat, such as :meth:`mx_agents.hugging_face.HuggingFacePolicy.sample`."""
+"""Samples one action for each chat, such as :meth:`mx_agents.models.hugging_face.HuggingFacePolicy.sample`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ else:
     torch = pytest.importorskip("torch", reason="needs the train extra")
     pytest.importorskip("transformers", reason="needs the train extra")
 
-from mx_agents.hugging_face import HuggingFacePolicy
 from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
+from mx_agents.models.hugging_face import HuggingFacePolicy
 
 TEXTS = ["Write Python.", "1. * + a b c", "(a + b) * c", "from mas import *\nsubmit(coder(task))"]
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mx_agents.hugging_face import Sample
+from mx_agents.models.hugging_face import Sample
 from mx_agents.trainer.credit import (
     Call,
     designer_advantages,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mx_agents.hugging_face import HuggingFacePolicy
+from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.learner import padded, token_log_probabilities
 from mx_envs import Observation
 
@@ -117,7 +117,7 @@ def test_reading_what_prompts_share_once_changes_no_log_probability(
 
 
 def test_a_prompt_that_is_the_beginning_of_another_is_read_whole(policy: HuggingFacePolicy) -> None:
-    from mx_agents.sampling import sample_tokens
+    from mx_agents.models.sampling import sample_tokens
 
     long = [5 + place % 90 for place in range(80)]
     prompts = [long[:40], long, long[:41], long[:40]]

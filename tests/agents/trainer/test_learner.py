@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 
-from mx_agents.hugging_face import HuggingFacePolicy, Sample
+from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 from mx_agents.trainer.learner import (
     Learner,
     LearnerConfig,

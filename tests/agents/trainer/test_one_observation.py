@@ -13,10 +13,10 @@ import torch
 from mx_agents.bench import BenchConfig, open_bench
 from mx_agents.cli.play import run as play_in_terminal
 from mx_agents.errors import UsageError
-from mx_agents.hugging_face import HuggingFacePolicy
+from mx_agents.models.hugging_face import HuggingFacePolicy
+from mx_agents.models.saved import FILE, PolicyFacts
 from mx_agents.policies import load_policy
-from mx_agents.policies.saved import FILE, PolicyFacts
-from mx_agents.runs import read_lines
+from mx_agents.runs.folder import read_lines
 from mx_agents.trainer.arm import Arena, cold_start, train_arm
 from mx_agents.trainer.config import TrainConfig, load_config
 from mx_agents.trainer.evaluation import evaluate

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mx_agents.hugging_face import HuggingFacePolicy, Sample
+from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 from mx_agents.trainer.credit import Call, ExecutorCredit, executor_advantages
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_agents.trainer.rollout import Execution, Job, execute, executor_calls

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mx_agents.hugging_face import Sample
+from mx_agents.models.hugging_face import Sample
 from mx_agents.trainer.evaluation import figures
 from mx_agents.trainer.rollout import TRIES, Job, execute, executor_calls
 from mx_envs import Observation, software_v0

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from mx_agents.errors import UsageError
-from mx_agents.hugging_face import HuggingFacePolicy
-from mx_agents.runs import read_lines
+from mx_agents.models.hugging_face import HuggingFacePolicy
+from mx_agents.runs.folder import read_lines
 from mx_agents.trainer.arm import learning_roles
 from mx_agents.trainer.command import train
 from mx_agents.trainer.config import TrainConfig, load_config, presets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mx_agents.runs import read_config, write_config
+from mx_agents.runs.folder import read_config, write_config
 from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.docker import images, tags
 from mx_sandboxes.backends.docker.engine import connect

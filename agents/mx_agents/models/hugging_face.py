@@ -1,6 +1,6 @@
 """A policy that is a Hugging Face causal language model, with named LoRA adapters and batched sampling.
 
-Sampling is :mod:`mx_agents.sampling`.
+Sampling is :mod:`mx_agents.models.sampling`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from mx_agents.chat_template import ChatTemplate
-from mx_agents.models import load_model, save_model
-from mx_agents.policies.saved import PolicyFacts
-from mx_agents.sampling import sample_tokens
+from mx_agents.models.chat_template import ChatTemplate
+from mx_agents.models.folders import load_model, save_model
+from mx_agents.models.sampling import sample_tokens
+from mx_agents.models.saved import PolicyFacts
 from mx_envs import Message, Observation
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mx_agents.errors import UsageError
-from mx_agents.runs import read_lines, versions
+from mx_agents.runs.folder import read_lines, versions
 from mx_envs.inside.mas_tools import calls_in
 
 ATIF = "ATIF-v1.8"

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from mx_agents.device import choose_device, choose_dtype
 from mx_agents.errors import UsageError
+from mx_agents.models.device import choose_device, choose_dtype
 
 ADAPTER = "adapter_config.json"
 

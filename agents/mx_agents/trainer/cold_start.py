@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mx_agents.errors import UsageError
-from mx_agents.hugging_face import HuggingFacePolicy
 from mx_agents.micro.demonstrations import demonstrator_of
 from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
+from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.config import ColdStartConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_envs import Observation, designer_chat, guide_text

@@ -152,6 +152,6 @@ if [ "$TORCH" = none ]; then
 else
     stage "2/3 PyTorch" install_torch
 fi
-echo "$TORCH" >"$VENV/.torch"
+if [ "$VERSIONS" = locked ]; then echo "$TORCH" >"$VENV/.torch"; fi # the ends move
 stage "3/3 mx-envs and what it builds on, $VERSIONS versions" fill
 install_system_packages

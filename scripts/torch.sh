@@ -7,9 +7,20 @@ PINNED_TORCH=torch==2.13.0
 TORCH_INDICES=https://download.pytorch.org/whl # with one index for each kind of build: cpu, cu128, ...
 
 # What was asked for once stands for this environment until something else is; without that the pinned version moves with the project.
+# Either end of what pyproject.toml allows takes the CPU build at that end where one is to be had, and the pinned one elsewhere.
 choose_torch() {
     if [ -z "${TORCH:-}" ] && [ -s "$VENV/.torch" ]; then TORCH=$(<"$VENV/.torch"); fi
+    if [ -z "${TORCH:-}" ] && [ "$VERSIONS" != locked ]; then TORCH=$(end_of_torch); fi
     TORCH=${TORCH:-pinned}
+}
+
+end_of_torch() {
+    local least version
+    least=$(sed -nE 's/.*"torch>=([0-9.]+)".*/\1/p' pyproject.toml | head -n 1)
+    for version in $(offered_torch --retries 1 --timeout 15 --extra-index-url "${TORCH_INDEX:-$TORCH_INDICES/cpu}"); do
+        [ "$(printf '%s\n' "$least" "$version" | sort -V | head -n 1)" = "$least" ] || continue # older than is allowed
+        echo "torch==${version%+cpu}"
+    done | if [ "$VERSIONS" = oldest ]; then head -n 1; else tail -n 1; fi
 }
 
 torch_version() { "$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true; }
@@ -59,14 +70,14 @@ fetch_torch() {
     esac
 }
 
-# The newest CPU build that pip knows of: what it lists when it is asked for one that is not there.
+# The CPU builds that pip knows of, oldest first: what it lists when it is asked for one that is not there.
 offered_torch() {
-    PIP_CONSTRAINT=/dev/null pip --no-deps torch==0+cpu 2>&1 | grep -oE 'from versions: [^)]*' | grep -oE '[0-9][0-9a-z.]*\+cpu' | sort -V | tail -n 1
+    PIP_CONSTRAINT=/dev/null pip --no-deps "$@" torch==0+cpu 2>&1 | grep -oE 'from versions: [^)]*' | grep -oE '[0-9][0-9a-z.]*\+cpu' | sort -V || true
 }
 
 no_cpu_torch() {
     local build=$1 said=$2 found
-    found=$(offered_torch || true)
+    found=$(offered_torch | tail -n 1)
     [ -n "$found" ] || tail -n 2 "$said" | cut -c 1-300 | sed 's/^/    /' >&3
     stop "no CPU build of PyTorch ($build) can be reached for $("$VENV/bin/python" --version) on $(uname -m). What can be done:
 ${found:+  make setup TORCH=torch==${found%+cpu}    the newest CPU build that pip finds here

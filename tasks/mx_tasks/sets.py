@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -99,6 +100,41 @@ def check_place(split: str, index: int) -> None:
     check_split(split)
     if index < 0:
         raise IndexError(f"a task's place in a split is 0 or more, not {index}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """An answer of one line a part: ``answers`` has one for each part, empty where it is missing."""
+
+    answers: Sequence[str]
+    complete: bool
+    """Whether there are as many lines as parts."""
+
+
+def lines_of(task: Task, submission: Submission) -> Lines:
+    """The lines of an answer that are not blank, beside the task's parts."""
+    lines = [line for line in submission.answer.splitlines() if line.strip()]
+    count = len(task.parts)
+    return Lines((lines + [""] * count)[:count], len(lines) == count)
+
+
+def graded_lines(task: Task, lines: Lines, scores: Sequence[float], said: Sequence[str]) -> Grade:
+    """Half the score for the mean of the parts, half for all of them being right; ``said`` of each answer is the log."""
+    passed = lines.complete and all(score == 1.0 for score in scores)
+    return Grade(
+        score=0.5 * sum(scores) / len(scores) + 0.5 * passed,
+        passed=passed,
+        parts={part.name: score for part, score in zip(task.parts, scores, strict=True)},
+        log="\n".join(
+            f"{part.prompt} -> {answer!r}: {what}"
+            for part, answer, what in zip(task.parts, lines.answers, said, strict=True)
+        ),
+    )
+
+
+def right_or_wrong(scores: Sequence[float]) -> list[str]:
+    """A word for each score."""
+    return ["right" if score == 1.0 else "wrong" for score in scores]
 
 
 class Entry(Protocol):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.examples import check, listing, public_files
 from mx_tasks.hardware.generate.families import families
 from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
@@ -20,11 +18,10 @@ from mx_tasks.hardware.grading.picture import grade_of
 from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit, trivial_share
 from mx_tasks.hardware.rtl.tools import TOOLS
-from mx_tasks.sets import DrawnTasks, check_place
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
+from mx_tasks.hardware.sets.drawn import DrawnDesigns, attacks, in_block
+from mx_tasks.task import Grade, Part, Split, Submission, Task
 
 VERSION = 1
-IMAGE = "hdl"
 EXAMPLES = 8
 MOST_TRIVIAL = 0.85
 """Designs that an answer without logic gets right more often than this are not asked for."""
@@ -42,42 +39,21 @@ class Drawn:
     broken_share: float = 0.0
 
 
-class GeneratedTasks(DrawnTasks):
+class GeneratedTasks(DrawnDesigns[Drawn]):
     """Designs of one kind to be written, or for ``repair`` of all kinds to be mended.
 
     ``seed`` chooses the tasks, ``wording`` (one of ``table``, ``prose``, ``data sheet``, ``terse``) fixes how they are described.
     The same arguments give the same tasks on every machine.
     """
 
-    def __init__(self, kind: str, seed: int = 0, wording: str | None = None) -> None:
-        if wording is not None and wording not in WORDINGS:
-            raise ValueError(f"there is no wording {wording!r}; there are: {', '.join(WORDINGS)}")
-        self.kind = kind
-        self.seed = seed
-        self.wording = wording
-        self._drawn = functools.lru_cache(maxsize=4096)(self._draw)
-
-    @property
-    def name(self) -> str:
-        """Such as ``hardware:fsm``."""
-        return f"hardware:{self.kind}"
-
     @property
     def about_set(self) -> str:
         """What it asks for, in a line."""
         return ABOUT[self.kind]
 
-    @property
-    def prefix(self) -> str:
-        """The kind."""
-        return self.kind
-
     def marks(self) -> object:
         """The generator's version and arguments, the grader's programs, and a sample of tasks with hidden vectors."""
-        sample = [
-            (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
-        ]
-        return (VERSION, self.kind, self.seed, self.wording, driver_version(), sample)
+        return (VERSION, self.kind, self.seed, self.wording, driver_version(), self._sample())
 
     def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
@@ -95,52 +71,30 @@ class GeneratedTasks(DrawnTasks):
                 f"`design.v`:\n\n```verilog\n{drawn.broken.strip()}\n```",
             ]
         prompt = "\n".join([*lines, "", ANSWER_FORM, ""])
-        return Task(
-            id=self.id_of(split, index),
-            domain="hardware",
-            prompt=prompt,
-            parts=(Part("design", prompt, check(spec, drawn.seed, EXAMPLES)),),
-            files=files,
-            image=IMAGE,
-            tools=TOOLS,
-            budget=Budget(calls=16, wall_s=60.0),
-            difficulty=spec.level,
-            split=split,
-            source=f"mx-envs generator, family {spec.family}",
-            licence="Apache-2.0",
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
-        """The design."""
-        return (DESIGN_FILE,)
+        part = Part("design", prompt, check(spec, drawn.seed, EXAMPLES))
+        return self._task(split, index, part, files, TOOLS, spec.level, f"family {spec.family}")
 
     def gold(self, task: Task) -> Submission:
         """The first golden design, as a model would hand it in."""
-        return Submission(f"```verilog\n{table_design(self.drawn(*self.place(task.id)).spec)}```\n")
+        return in_block(table_design(self._of(task).spec))
 
     def second_gold(self, task: Task) -> Submission:
         """The golden design of another structure."""
-        return Submission(f"```verilog\n{second_design(self.drawn(*self.place(task.id)).spec)}```\n")
+        return in_block(second_design(self._of(task).spec))
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that attack the grader; each must score 0."""
-        from mx_tasks.hardware.cheats.designs import refused_attacks
-
-        spec = self.drawn(*self.place(task.id)).spec
-        return {
-            name: Submission(f"```verilog\n{text}```\n")
-            for name, text in refused_attacks(spec.ports, spec.top).items()
-        }
+        return attacks(self._of(task).spec)
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Tests, then proof against the golden design. Raises SandboxError."""
         verdict = self.verdict(task, submission, sandbox)
-        drawn = self.drawn(*self.place(task.id))
+        drawn = self._of(task)
         return grade_of(task, drawn.circuit, verdict)
 
     def verdict(self, task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
         """The grade with all that is known about it."""
-        drawn = self.drawn(*self.place(task.id))
+        drawn = self._of(task)
         text = submitted(submission, drawn.spec.top, task.files)
         if drawn.broken and verilog_in(text, drawn.spec.top).split() == drawn.broken.split():
             return Verdict(0.0, passed=False, log="the file as it was given")
@@ -152,11 +106,6 @@ class GeneratedTasks(DrawnTasks):
                 log=f"no better than the file as given; {verdict.log}",
             )
         return verdict
-
-    def drawn(self, split: Split, index: int) -> Drawn:
-        """What stays with the grader. Raises IndexError for a negative place."""
-        check_place(split, index)
-        return self._drawn(split, index)
 
     def _draw(self, split: Split, index: int) -> Drawn:
         for attempt in range(1000):

@@ -31,7 +31,7 @@ from mx_tasks.formula import (
 from mx_tasks.hardware.grading.judge import grade_answer
 from mx_tasks.hardware.rtl.answers import verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
-from mx_tasks.sets import DrawnTasks
+from mx_tasks.sets import DrawnTasks, graded_lines, lines_of, right_or_wrong
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 VERSION = 1
@@ -97,22 +97,12 @@ class MicroHardware(DrawnTasks):
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Half the score for the share of right lines, half for all of them."""
-        lines = [line for line in submission.answer.splitlines() if line.strip()]
-        answers = (lines + [""] * len(task.parts))[: len(task.parts)]
+        lines = lines_of(task, submission)
         scores = [
             _score(_formula_of(part), answer, sandbox)
-            for part, answer in zip(task.parts, answers, strict=True)
+            for part, answer in zip(task.parts, lines.answers, strict=True)
         ]
-        passed = all(score == 1.0 for score in scores) and len(lines) == len(task.parts)
-        return Grade(
-            score=0.5 * sum(scores) / len(scores) + 0.5 * passed,
-            passed=passed,
-            parts={part.name: score for part, score in zip(task.parts, scores, strict=True)},
-            log="\n".join(
-                f"{part.prompt} -> {answer[:LARGEST_ANSWER]!r}: {'right' if score == 1.0 else 'wrong'}"
-                for part, answer, score in zip(task.parts, answers, scores, strict=True)
-            ),
-        )
+        return graded_lines(task, lines, scores, right_or_wrong(scores))
 
     def grade_parts(
         self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import random
 from collections.abc import Sequence
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.assembly import Assembly, assembled
 from mx_tasks.hardware.generate.examples import listing, public_files
 from mx_tasks.hardware.generate.wording import WORDINGS, instruction
 from mx_tasks.hardware.grading.judge import ELABORATES, Verdict, driver_version, grade_answer
 from mx_tasks.hardware.rtl.files import FILES_FORM, design_files
 from mx_tasks.hardware.rtl.tools import FILE_TOOLS
+from mx_tasks.hardware.sets.drawn import DrawnDesigns
 from mx_tasks.hardware.sets.optimise import improved
-from mx_tasks.sets import DrawnTasks, check_place
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
+from mx_tasks.task import Grade, Part, Split, Submission, Task
 
 VERSION = 1
 EXAMPLES = 8
@@ -32,35 +30,18 @@ Area is the number of AND nodes after synthesis plus 4 for each register bit; th
 for all inputs and all time from the first clock edge in reset on are proven before anything is measured."""
 
 
-class MultiFileTasks(DrawnTasks):
+class MultiFileTasks(DrawnDesigns[Assembly]):
     """Designs of two or three modules and a top, a file each.
 
     ``seed`` chooses them, ``wording`` fixes how modules are described.
     """
 
     def __init__(self, seed: int = 0, wording: str | None = None) -> None:
-        if wording is not None and wording not in WORDINGS:
-            raise ValueError(f"there is no wording {wording!r}; there are: {', '.join(WORDINGS)}")
-        self.seed = seed
-        self.wording = wording
-        self._drawn = functools.lru_cache(maxsize=1024)(self._draw)
-
-    @property
-    def name(self) -> str:
-        """``hardware:multi-file``."""
-        return f"hardware:{KIND}"
-
-    @property
-    def prefix(self) -> str:
-        """The kind."""
-        return KIND
+        super().__init__(KIND, seed, wording)
 
     def marks(self) -> object:
         """The generator's version and arguments, the grader's programs, and a sample of tasks."""
-        sample = [
-            (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
-        ]
-        return (VERSION, self.seed, self.wording, driver_version(), sample)
+        return (VERSION, self.seed, self.wording, driver_version(), self._sample())
 
     def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
@@ -75,20 +56,8 @@ class MultiFileTasks(DrawnTasks):
             files |= {f"given/{name}": text.encode() for name, text in drawn.given.items()}
             files["goal.json"] = json.dumps(dataclasses.asdict(drawn.goal)).encode()
         prompt = self._prompt(drawn, seed)
-        return Task(
-            id=self.id_of(split, index),
-            domain="hardware",
-            prompt=prompt,
-            parts=(Part("design", prompt),),
-            files=files,
-            image="hdl",
-            tools=FILE_TOOLS,
-            budget=Budget(calls=16, wall_s=60.0),
-            difficulty=6,
-            split=split,
-            source=f"mx-envs generator, families {', '.join(spec.family for spec in drawn.modules.values())}",
-            licence="Apache-2.0",
-        )
+        families = f"families {', '.join(spec.family for spec in drawn.modules.values())}"
+        return self._task(split, index, Part("design", prompt), files, FILE_TOOLS, 6, families)
 
     def outputs(self, task: Task) -> Sequence[str]:
         """The design's files."""
@@ -120,14 +89,6 @@ class MultiFileTasks(DrawnTasks):
             log = f"no better than the files as given; {verdict.log}"
             return Verdict(min(verdict.score, ELABORATES), passed=False, log=log)
         return verdict
-
-    def drawn(self, split: Split, index: int) -> Assembly:
-        """What stays with the grader. Raises IndexError for a negative place."""
-        check_place(split, index)
-        return self._drawn(split, index)
-
-    def _of(self, task: Task) -> Assembly:
-        return self.drawn(*self.place(task.id))
 
     def _seed(self, split: Split, index: int) -> str:
         return f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

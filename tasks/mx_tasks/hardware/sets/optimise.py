@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mx_sandboxes import Sandbox
-from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.examples import check, public_files
 from mx_tasks.hardware.generate.spec import second_design, table_design
 from mx_tasks.hardware.generate.vectors import circuit
@@ -30,8 +28,8 @@ from mx_tasks.hardware.grading.picture import grade_of
 from mx_tasks.hardware.rtl.answers import ANSWER_FORM, DESIGN_FILE, submitted, verilog_in
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.tools import TOOLS
-from mx_tasks.sets import DrawnTasks, check_place
-from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
+from mx_tasks.hardware.sets.drawn import DrawnDesigns, attacks, in_block
+from mx_tasks.task import Grade, Part, Split, Submission, Task
 
 VERSION = 1
 EXAMPLES = 8
@@ -52,29 +50,15 @@ class Drawn:
     seed: str
 
 
-class OptimiseTasks(DrawnTasks):
+class OptimiseTasks(DrawnDesigns[Drawn]):
     """Designs that work and waste, to be improved; ``seed`` chooses them. The same arguments give the same tasks everywhere."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-        self._drawn = functools.lru_cache(maxsize=4096)(self._draw)
-
-    @property
-    def name(self) -> str:
-        """``hardware:optimise``."""
-        return f"hardware:{KIND}"
-
-    @property
-    def prefix(self) -> str:
-        """The kind."""
-        return KIND
+        super().__init__(KIND, seed)
 
     def marks(self) -> object:
         """The generator's version and seed, the grader's programs, and a sample of tasks."""
-        sample = [
-            (self.task(split, n).prompt, self.drawn(split, n).circuit) for split in SPLITS for n in range(2)
-        ]
-        return (VERSION, self.seed, driver_version(), sample)
+        return (VERSION, self.seed, driver_version(), self._sample())
 
     def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""
@@ -85,39 +69,17 @@ class OptimiseTasks(DrawnTasks):
         files = public_files(spec, drawn.seed, EXAMPLES)
         files |= {DESIGN_FILE: given.encode(), "given.v": given.encode()}
         files["goal.json"] = json.dumps(dataclasses.asdict(goal)).encode()
-        return Task(
-            id=self.id_of(split, index),
-            domain="hardware",
-            prompt=prompt,
-            parts=(Part("design", prompt, check(spec, drawn.seed, EXAMPLES)),),
-            files=files,
-            image="hdl",
-            tools=TOOLS,
-            budget=Budget(calls=16, wall_s=60.0),
-            difficulty=spec.level,
-            split=split,
-            source=f"mx-envs generator, family {spec.family}",
-            licence="Apache-2.0",
-        )
-
-    def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
-        """The design."""
-        return (DESIGN_FILE,)
+        part = Part("design", prompt, check(spec, drawn.seed, EXAMPLES))
+        return self._task(split, index, part, files, TOOLS, spec.level, f"family {spec.family}")
 
     def gold(self, task: Task) -> Submission:
         """The better design that is known."""
-        return Submission(f"```verilog\n{table_design(self._of(task).wasteful.spec)}```\n")
+        return in_block(table_design(self._of(task).wasteful.spec))
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that must score 0: attacks on the tools, and small designs that are no circuit of that behaviour."""
-        from mx_tasks.hardware.cheats.designs import refused_attacks
-
-        spec = self._of(task).wasteful.spec
-        found = {
-            name: Submission(f"```verilog\n{text}```\n")
-            for name, text in refused_attacks(spec.ports, spec.top).items()
-        }
-        return {**found, "as given": Submission(files={DESIGN_FILE: task.files[DESIGN_FILE]})}
+        given = Submission(files={DESIGN_FILE: task.files[DESIGN_FILE]})
+        return {**attacks(self._of(task).wasteful.spec), "as given": given}
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Proof, then improvement. Raises SandboxError, GradingError."""
@@ -132,14 +94,6 @@ class OptimiseTasks(DrawnTasks):
         if verilog_in(text, spec.top).split() == second_design(spec).split():
             return Verdict(0.0, passed=False, log="the design as it was given")
         return improved(drawn.circuit, drawn.wasteful.goal, text, second_design(spec), sandbox)
-
-    def drawn(self, split: Split, index: int) -> Drawn:
-        """What stays with the grader. Raises IndexError for a negative place."""
-        check_place(split, index)
-        return self._drawn(split, index)
-
-    def _of(self, task: Task) -> Drawn:
-        return self.drawn(*self.place(task.id))
 
     def _draw(self, split: Split, index: int) -> Drawn:
         seed = f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

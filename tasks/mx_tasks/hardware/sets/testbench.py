@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import random
@@ -22,8 +21,8 @@ from mx_tasks.hardware.imports.adoption import cache_folder
 from mx_tasks.hardware.rtl.answers import submitted
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.tools import BENCH_TOOLS
-from mx_tasks.sets import DrawnTasks, check_place
-from mx_tasks.task import Budget, Grade, GradingError, Part, Split, Submission, Task
+from mx_tasks.hardware.sets.drawn import DrawnDesigns
+from mx_tasks.task import Grade, GradingError, Part, Split, Submission, Task
 
 VERSION = 1
 KIND = "testbench"
@@ -55,28 +54,14 @@ class Prepared:
     mutants: tuple[str, ...]
 
 
-class TestbenchTasks(DrawnTasks):
+class TestbenchTasks(DrawnDesigns[Drawn]):
     """Testbenches to be written; ``seed`` chooses them, ``wording`` (as for the designs) fixes how the design is described."""
 
     __test__ = False  # the name is Verilog's, not pytest's
 
     def __init__(self, seed: int = 0, wording: str | None = None) -> None:
-        if wording is not None and wording not in WORDINGS:
-            raise ValueError(f"there is no wording {wording!r}; there are: {', '.join(WORDINGS)}")
-        self.seed = seed
-        self.wording = wording
-        self._drawn = functools.lru_cache(maxsize=4096)(self._draw)
+        super().__init__(KIND, seed, wording)
         self._known: dict[str, Prepared] = {}
-
-    @property
-    def name(self) -> str:
-        """``hardware:testbench``."""
-        return f"hardware:{KIND}"
-
-    @property
-    def prefix(self) -> str:
-        """The kind."""
-        return KIND
 
     def marks(self) -> object:
         """The generator's version and arguments, the grader's programs, and a sample of tasks with their mutants."""
@@ -90,20 +75,9 @@ class TestbenchTasks(DrawnTasks):
         drawn = self.drawn(split, index)
         spec = drawn.spec
         prompt = asked(spec, instruction(spec, drawn.wording, drawn.seed))
-        return Task(
-            id=self.id_of(split, index),
-            domain="hardware",
-            prompt=prompt,
-            parts=(Part("testbench", prompt),),
-            files={"design.json": json.dumps({"top": spec.top, "ports": spec.ports}).encode()},
-            image="hdl",
-            tools=BENCH_TOOLS,
-            budget=Budget(calls=16, wall_s=60.0),
-            difficulty=spec.level,
-            split=split,
-            source=f"mx-envs generator, family {spec.family}",
-            licence="Apache-2.0",
-        )
+        files = {"design.json": json.dumps({"top": spec.top, "ports": spec.ports}).encode()}
+        part = Part("testbench", prompt)
+        return self._task(split, index, part, files, BENCH_TOOLS, spec.level, f"family {spec.family}")
 
     def outputs(self, task: Task) -> Sequence[str]:  # noqa: ARG002  # the same file in every task
         """The testbench."""
@@ -127,14 +101,6 @@ class TestbenchTasks(DrawnTasks):
         if task.id not in self._known:
             self._known[task.id] = prepare(self._of(task), sandbox)
         return self._known[task.id]
-
-    def drawn(self, split: Split, index: int) -> Drawn:
-        """What stays with the grader. Raises IndexError for a negative place."""
-        check_place(split, index)
-        return self._drawn(split, index)
-
-    def _of(self, task: Task) -> Drawn:
-        return self.drawn(*self.place(task.id))
 
     def _draw(self, split: Split, index: int) -> Drawn:
         seed = f"mx-hardware/{VERSION}/{KIND}/{self.seed}/{split}/{index}"

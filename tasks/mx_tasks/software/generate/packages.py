@@ -17,7 +17,7 @@ from mx_sandboxes import Sandbox
 from mx_tasks.formula import SPLIT_BUCKETS
 from mx_tasks.sets import DrawnTasks
 from mx_tasks.software.generate.operators import sites
-from mx_tasks.software.imports.functions import CALL_S, CONFIG, FOLDER, oracle_files
+from mx_tasks.software.grading.oracle import CALL_S, CONFIG, FOLDER, oracle_files
 from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.software.sets.directories import DirectoryTasks
 from mx_tasks.task import Grade, Split, Submission, Task

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_sandboxes import Completed, Reason, Sandbox
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.archives import Tree
 from mx_tasks.software.generate.trees import DEPS, Library, pytest_settings, test_paths
+from mx_tasks.software.grading.suite import suite_limits
 
 CONFIG = "mx_pytest.ini"
 _PROBE = resources.files("mx_tasks.software.grading").joinpath("inside", "mx_probe.py").read_bytes()
@@ -153,15 +154,7 @@ def run_suite(
         files=_without_nested(files),
         collect=["mx_results.json"],
         env={"PYTHONHASHSEED": str(hash_seed)} if hash_seed else {},
-        limits=Limits(
-            wall_s=wall_s,
-            cpu_s=wall_s,
-            memory_bytes=1 << 30,
-            workspace_bytes=256 << 20,
-            file_bytes=64 << 20,
-            output_bytes=4 << 20,
-            open_files=256,
-        ),
+        limits=suite_limits(wall_s),
     )
     return _read(done, wall_s)
 

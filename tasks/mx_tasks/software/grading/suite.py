@@ -57,6 +57,19 @@ class Suite:
     limits: Limits = field(default_factory=lambda: Limits(wall_s=60.0, cpu_s=60.0, memory_bytes=1 << 30))
 
 
+def suite_limits(wall_s: float) -> Limits:
+    """What a library's own tests may use."""
+    return Limits(
+        wall_s=wall_s,
+        cpu_s=wall_s,
+        memory_bytes=1 << 30,
+        workspace_bytes=256 << 20,
+        file_bytes=64 << 20,
+        output_bytes=4 << 20,
+        open_files=256,
+    )
+
+
 def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade:
     """The verdict on a submission; its answer text does not count. A pass is confirmed by further runs where canaries are few.
 

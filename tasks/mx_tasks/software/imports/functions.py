@@ -17,21 +17,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from mx_tasks.software.errors import SourceError
+from mx_tasks.software.grading.oracle import CALL_S, CONFIG, FOLDER, oracle_files
 from mx_tasks.software.made import MadeTask, shape_of
 
 SOLUTION = "solution.py"
-FOLDER = "mx_hidden"
-CONFIG = "[pytest]\npythonpath = . mx_hidden\n"
-_INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
-_ORACLE = {
-    f"{FOLDER}/{name}": _INSIDE.joinpath(name).read_bytes()
-    for name in ("mx_oracle.py", "mx_serve.py", "mx_values.py")
-}
 QUIXBUGS_OBJECTS = "node.py"
 _NODE = '''class Node:
     """A node of a list or a graph."""
@@ -44,13 +37,6 @@ _NODE = '''class Node:
         self.incoming_nodes = list(incoming_nodes)
         self.outgoing_nodes = list(outgoing_nodes)
 '''
-CALL_S = 2.0
-"""Seconds of processor time that a call may take when graded; at import half as many, so that no verdict hangs on luck."""
-
-
-def oracle_files() -> dict[str, bytes]:
-    """The hidden files that call submitted functions in a process of their own."""
-    return dict(_ORACLE)
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
@@ -303,7 +289,7 @@ def _function_task(
     }
     test_file = f"{FOLDER}/test_{_word(task_id)}.py"
     hidden = {
-        **_ORACLE,
+        **oracle_files(),
         f"{FOLDER}/mx_serve.json": json.dumps(about).encode(),
         test_file: f"from mx_oracle import alike, function\n{helpers}\n{tests}\n".encode(),
     }

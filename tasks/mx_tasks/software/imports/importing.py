@@ -13,7 +13,8 @@ from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.making import REPEATS, Output
 from mx_tasks.software.generate.preparing import Report, python_version
 from mx_tasks.software.grading.calls import Served, judge_calls
-from mx_tasks.software.imports.functions import FOLDER, human_eval, mbpp, quix_bugs, records
+from mx_tasks.software.grading.oracle import FOLDER
+from mx_tasks.software.imports.functions import human_eval, mbpp, quix_bugs, records
 from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.task import GradingError
 

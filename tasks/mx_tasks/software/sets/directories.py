@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mx_sandboxes import Limits, Sandbox
+from mx_sandboxes import Sandbox
 from mx_tasks.answers.patches import diff_of, files_in_answer
 from mx_tasks.answers.programs import program
 from mx_tasks.errors import check_split
@@ -18,7 +18,7 @@ from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerp
 from mx_tasks.sets import ListedTasks
 from mx_tasks.software.cheats.suite import suite_cheats
 from mx_tasks.software.grading.calls import SERVED, Served
-from mx_tasks.software.grading.suite import Suite, grade_suite, passing_tests
+from mx_tasks.software.grading.suite import Suite, grade_suite, passing_tests, suite_limits
 from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, WORKSPACE
 from mx_tasks.task import Budget, Grade, GradingError, Part, Submission, Task
 
@@ -68,15 +68,7 @@ class SuiteDirectory:
                 pass_to_pass=tuple(map(str, expected["pass_to_pass"])),
                 config=str(expected["config"]),
                 arguments=tuple(map(str, expected.get("arguments", ()))),
-                limits=Limits(
-                    wall_s=wall_s,
-                    cpu_s=wall_s,
-                    memory_bytes=1 << 30,
-                    workspace_bytes=256 << 20,
-                    file_bytes=64 << 20,
-                    output_bytes=4 << 20,
-                    open_files=256,
-                ),
+                limits=suite_limits(wall_s),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise TaskDirectoryError(f"{self.directory.name}/tests/{EXPECTED}: {error!r}") from error

@@ -28,7 +28,7 @@ from mx_tasks.formula import (
     random_formula,
     skeleton_bucket,
 )
-from mx_tasks.sets import DrawnTasks
+from mx_tasks.sets import DrawnTasks, graded_lines, lines_of, right_or_wrong
 from mx_tasks.software.cheats.micro import CHEATS
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
@@ -103,19 +103,9 @@ class MicroTasks(DrawnTasks):
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:
         """Half the score for the share of right lines, half for all of them."""
-        lines = [line for line in submission.answer.splitlines() if line.strip()]
-        answers = (lines + [""] * len(task.parts))[: len(task.parts)]
-        scores = self._part_scores(list(zip(task.parts, answers, strict=True)), sandbox)
-        passed = all(score == 1.0 for score in scores) and len(lines) == len(task.parts)
-        return Grade(
-            score=0.5 * sum(scores) / len(scores) + 0.5 * passed,
-            passed=passed,
-            parts={part.name: score for part, score in zip(task.parts, scores, strict=True)},
-            log="\n".join(
-                f"{part.prompt} -> {answer!r}: {'right' if score == 1.0 else 'wrong'}"
-                for part, answer, score in zip(task.parts, answers, scores, strict=True)
-            ),
-        )
+        lines = lines_of(task, submission)
+        scores = self._part_scores(list(zip(task.parts, lines.answers, strict=True)), sandbox)
+        return graded_lines(task, lines, scores, right_or_wrong(scores))
 
     def grade_parts(
         self, task: Task, answers: Sequence[tuple[str, str]], sandbox: Sandbox

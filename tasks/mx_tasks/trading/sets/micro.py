@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mx_sandboxes import Sandbox
-from mx_tasks.sets import DrawnTasks
+from mx_tasks.sets import DrawnTasks, graded_lines, lines_of
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 from mx_tasks.trading.market.optimum import solve
 from mx_tasks.trading.market.worlds import mean_reversion
@@ -95,20 +95,11 @@ class MicroTasks(DrawnTasks):
 
     def grade(self, task: Task, submission: Submission, sandbox: Sandbox) -> Grade:  # noqa: ARG002  # nothing is run
         """Half the score for the parts' mean, half for all of them being optimal."""
-        lines = [line for line in submission.answer.splitlines() if line.strip()]
-        answers = (lines + [""] * len(task.parts))[: len(task.parts)]
-        scores = [part_score(part, answer) for part, answer in zip(task.parts, answers, strict=True)]
-        passed = all(score == 1.0 for score in scores) and len(lines) == len(task.parts)
+        lines = lines_of(task, submission)
+        scores = [part_score(part, answer) for part, answer in zip(task.parts, lines.answers, strict=True)]
         wanted = self.gold(task).answer.splitlines()
-        return Grade(
-            score=0.5 * sum(scores) / len(scores) + 0.5 * passed,
-            passed=passed,
-            parts={part.name: score for part, score in zip(task.parts, scores, strict=True)},
-            log="\n".join(
-                f"{part.prompt} -> {answer!r}: {score:.3f} of the optimum, {best}"
-                for part, answer, score, best in zip(task.parts, answers, scores, wanted, strict=True)
-            ),
-        )
+        said = [f"{score:.3f} of the optimum, {best}" for score, best in zip(scores, wanted, strict=True)]
+        return graded_lines(task, lines, scores, said)
 
     def grade_parts(
         self,

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from mx_sandboxes.abuse.bare import BarePlace
 from mx_sandboxes.abuse.case import PRELUDE, QUICK, SIZES, Bare, Case, Judge, Staged, must_end, printed
-from mx_sandboxes.sandbox import Completed, Limits, Reason
+from mx_sandboxes.sandbox import Capabilities, Completed, How, Limits, Reason
 
 LATE_S = 1.0
 """Seconds beyond its wall time by which a job must have its verdict, on a machine that runs tests."""
@@ -221,6 +222,11 @@ def in_time(judge: Judge = printed) -> Judge:
     return judged
 
 
+def truthful(done: Completed) -> str | None:
+    """The processor time of children whom nobody waits for is told."""
+    return None if done.cpu_s > 0.6 else f"a second of computing was told as {done.cpu_s:.2f} s"
+
+
 def looked_up(_: Staged) -> str | None:
     """How long one who reads /proc is held up by mappings."""
     count = "import os, time\nbegan = time.monotonic()\n" + "\n".join(
@@ -239,6 +245,26 @@ def looked_up(_: Staged) -> str | None:
         return printed(place.run([sys.executable, "-c", f"{PRELUDE}{few}\ntime.sleep(1.5)\n{count}"]))
 
 
+def own_children(_: Staged) -> str | None:
+    """What the kernel tells a parent of children whom it has not waited for."""
+    program = UNWAITED + "\nused = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime\n"
+    program += "if used < 0.6: through(f'a second of computing was told as {used:.2f} s')"
+    with BarePlace(Bare()) as place:
+        return printed(place.run([sys.executable, "-c", f"{PRELUDE}{program}"]))
+
+
+UNWAITED = """
+import os, resource, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+end = time.monotonic() + 20
+for _ in range(50):
+    if os.fork() == 0:
+        stop = time.process_time() + 0.02
+        while time.process_time() < stop and time.monotonic() < end: pass
+        os._exit(0)
+    try: os.wait()
+    except ChildProcessError: pass
+"""
 CACHE = (
     CALLS.replace("STAY", "0")
     + """
@@ -257,6 +283,15 @@ def cached():
     return call((327, 286), fd, ctypes.byref(piece), 1, ctypes.c_long(0), ctypes.c_long(0), 8)
 """
 )
+
+
+def uncounted(found: Capabilities) -> str:
+    """Why a second of computing may be told as less, where nobody counts but the job's keeper."""
+    return (
+        ""
+        if found["memory"].how is How.KERNEL
+        else "without a control group only the living and the waited for are counted"
+    )
 
 
 CASES = (
@@ -349,6 +384,15 @@ CASES = (
         judge=in_time(),
         limits=SHORT,
         control=looked_up,
+    ),
+    Case(
+        "told-processor-time",
+        "compute for a second in children of whom nothing is told",
+        UNWAITED,
+        judge=truthful,
+        limits=replace(SHORT, wall_s=20.0),
+        control=own_children,
+        unenforced={"bubblewrap": uncounted},
     ),
     Case(
         "evicted-pages",

@@ -59,6 +59,8 @@ class Keeper:
         request: dict[str, Any],
         uid: int | None,
         orphans: Orphans | None,
+        figures: usage.Figures | None,
+        stdin: int,
     ) -> None:
         self.link, self.forker, self.request, self.uid, self.orphans = link, forker, request, uid, orphans
         self.limits: dict[str, Any] = request["limits"]
@@ -75,9 +77,13 @@ class Keeper:
         self.channel: socket.socket | None = None
         self.to_job, self.to_host, self.incoming = bytearray(), bytearray(), bytearray()
         self.sample_at, self.interval = self.started + FIRST_LOOK_S, FIRST_LOOK_S
-        self.last_cpu, self.peak, self.ooms = 0.0, 0, oom_kills()
+        self.last_cpu, self.peak, self.ooms = 0.0, 0, usage.oom_kills()
         mine = frozenset(map(str, (os.getpid(), *forker.pids)))
-        self.meter = usage.Meter(mine, uid, self.limits["memory_bytes"])
+        self.meter: usage.Meter | usage.GroupMeter
+        if figures is None:
+            self.meter = usage.Meter(mine, uid, self.limits["memory_bytes"])
+        else:
+            self.meter = usage.GroupMeter(figures, (stdin, int(uid is None)))
         self.names: list[str] | None = None if request["session"] else request["collect"]
         self.poll = select.poll()
         self.masks: dict[int, int] = {}
@@ -287,20 +293,20 @@ class Keeper:
         if self.deadline is not None and now >= self.deadline:
             self.end(self.overdue)
         elif now >= self.sample_at:
-            cpu, memory = self.meter.read(self.forker.leader())
+            self.look()
+            cpu, memory = self.meter.read(self.forker.leader(), self.places or WRITABLE[:3])
             quiet = cpu <= self.last_cpu
             self.interval = min(SELDOM_S, self.interval * 2) if quiet else OFTEN_S
             if (
                 self.meter.changed
             ):  # short-lived processes are seen only by looking often, for 5 % of the time at most
                 self.interval = min(self.interval, max(BRIEF_S, 20 * (time.monotonic() - now)))
-            self.last_cpu, self.peak = cpu, max(self.peak, memory)
-            self.look()
+            self.last_cpu, self.peak = cpu, max(self.peak, memory if self.begun else 0)
             if self.meter.threads >= self.limits["pids"]:
                 self.hit.add("processes")
             if cpu > self.limits["cpu_s"]:
                 self.end("cpu time")
-            elif memory > self.limits["memory_bytes"]:
+            elif self.begun and memory > self.limits["memory_bytes"]:  # before, it takes in its files
                 self.end("memory")
             self.sample_at = time.monotonic() + self.interval
 
@@ -346,7 +352,7 @@ class Keeper:
     def verdict(self) -> dict[str, Any]:
         """How the job ended, as the host is told."""
         assert self.ended is not None
-        cpu = self.ended[1] + self.meter.buried()
+        cpu = self.meter.total(self.ended[1])
         self.peak = max(self.peak, self.ended[2], self.orphans.peak if self.orphans is not None else 0)
         self.look()
         if not self.begun and self.reason is None:
@@ -367,7 +373,7 @@ class Keeper:
         assert self.ended is not None
         status = self.ended[0]
         killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        starved = killer == signal.SIGKILL and oom_kills() > self.ooms
+        starved = killer == signal.SIGKILL and usage.oom_kills() > self.ooms
         if killer == job.OUT_OF_MEMORY or starved or self.peak > self.limits["memory_bytes"]:
             return "memory", None
         if killer == signal.SIGXCPU or (killer == signal.SIGKILL and cpu >= self.limits["cpu_s"]):
@@ -407,14 +413,3 @@ def stdin_file(data: memoryview) -> int:
         file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-def oom_kills() -> int:
-    """How often the kernel killed for memory in this container; 0 where that cannot be read."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            with open(path) as file:
-                return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-        except OSError:
-            continue
-    return 0

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import Any
 
-from mx_sandboxes.inside import kernel, network, preload
+from mx_sandboxes.inside import kernel, network, preload, usage
 from mx_sandboxes.inside.forker import Forker
 from mx_sandboxes.inside.keeper import Keeper
 from mx_sandboxes.inside.orphans import Orphans
@@ -18,7 +18,13 @@ from mx_sandboxes.inside.trees import Trees
 from mx_sandboxes.inside.workspace import strays
 
 
-def serve(link: kernel.Link, forker: Forker, orphans: Orphans | None, uids: list[int] | None) -> int:
+def serve(
+    link: kernel.Link,
+    forker: Forker,
+    orphans: Orphans | None,
+    uids: list[int] | None,
+    figures: usage.Figures | None,
+) -> int:
     """Serve jobs until something is not as it should be. Raises EOFError when the host is gone."""
     count = 0
     trees = Trees(own_namespaces=forker.isolated)
@@ -33,7 +39,8 @@ def serve(link: kernel.Link, forker: Forker, orphans: Orphans | None, uids: list
         uid = None if uids is None else uids[0] + count % uids[1]
         count += 1
         request, blob = kernel.unpack(payload)
-        keeper = Keeper(link, forker, request, uid, orphans)
+        stdin = len(blob) - sum(size for _, size in request["files"])
+        keeper = Keeper(link, forker, request, uid, orphans, figures, stdin)
         del payload
         try:
             keeper.begin(trees.find(request["tree"]), blob, bool(trees.layers))
@@ -80,6 +87,14 @@ def fit_uids(first: int, count: int) -> list[int]:
     return [1000 + first % max(1, end - count - 1000), count]
 
 
+def given_figures(config: dict[str, Any]) -> usage.Figures | None:
+    """The figures of the jobs' control group, as files that the host has opened; None where it made none."""
+    files: list[int] = config["figures"]
+    for fd in files:
+        os.set_inheritable(fd, False)
+    return usage.Figures(files, mixed=False) if files else None
+
+
 def main() -> int:
     """Read the configuration from the command line; serve until the host is gone."""
     config: dict[str, Any] = json.loads(sys.argv[1])
@@ -95,7 +110,9 @@ def main() -> int:
     sys.path[:0] = preload.PACKAGES
     os.environ.clear()
     program = bytes.fromhex(config["seccomp"])
-    forker = Forker(program, isolated=uids is None, secret=(incoming, outgoing))
+    figures = given_figures(config) if uids is None else usage.of_container()
+    secret = (incoming, outgoing, *(figures.files if figures is not None else ()))
+    forker = Forker(program, isolated=uids is None, secret=secret)
     orphans = None if uids is None else Orphans({os.getpid(), *forker.pids})
     link = kernel.Link(incoming, outgoing)
     if config["uids"] is not None and (places := strays()):
@@ -105,7 +122,7 @@ def main() -> int:
     try:
         if config.get("pipes"):
             link = past_the_engine(link)
-        return serve(link, forker, orphans, uids)
+        return serve(link, forker, orphans, uids, figures)
     except EOFError:
         return 0
     except BaseException:

@@ -4,13 +4,127 @@ from __future__ import annotations
 
 import os
 import resource
+import time
+from collections.abc import Sequence
 
-from mx_sandboxes.inside.workspace import acting_as
+from mx_sandboxes.inside.workspace import WRITABLE, acting_as
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = resource.getpagesize()
 SUSPICIOUS_SHARE = 4
 """From this part of the memory limit on, mappings that are neither program nor private data are looked at one by one."""
+
+
+CONTAINER = (
+    (
+        "/sys/fs/cgroup/cpu.stat",
+        "/sys/fs/cgroup/cpuacct/cpuacct.usage",
+        "/sys/fs/cgroup/cpu,cpuacct/cpuacct.usage",
+    ),
+    ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"),
+    ("/sys/fs/cgroup/pids.current", "/sys/fs/cgroup/pids/pids.current"),
+)
+"""Where a container finds what its own control group uses: processor time, memory, processes."""
+
+
+PLACES = WRITABLE[:3]
+
+
+class Figures:
+    """What a control group uses, as the kernel counts it: exact, and read in no time, whatever is in it.
+
+    ``mixed``: this process is in the group, too.
+    """
+
+    def __init__(self, files: list[int], *, mixed: bool) -> None:
+        self.files, self.mixed = files, mixed
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, but for this process's own."""
+        said = os.pread(self.files[0], 4096, 0)
+        used = int(said.split()[1]) / 1e6 if said.startswith(b"usage_usec") else int(said) / 1e9
+        return used - time.process_time() if self.mixed else used
+
+    def memory(self) -> int:
+        """Bytes of memory that no file on a disk backs, but for this process's own."""
+        found = dict(line.split() for line in os.pread(self.files[1], 16384, 0).splitlines())
+        own = found.get(b"anon", found.get(b"rss", b"0"))
+        total = int(own) + int(found.get(b"shmem", b"0"))
+        return total - own_bytes() if self.mixed else total
+
+    def threads(self) -> int:
+        """Processes and threads; 0 where nobody counts them."""
+        return int(os.pread(self.files[2], 64, 0)) if len(self.files) > 2 else 0
+
+
+def of_container() -> Figures | None:
+    """The figures of the container that this process is the first one of; None where it cannot see them."""
+    files = []
+    for paths in CONTAINER:
+        path = next((path for path in paths if os.path.exists(path)), None)
+        if path is None:
+            break
+        files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    figures = Figures(files, mixed=True)
+    try:
+        figures.cpu(), figures.memory(), figures.threads()
+    except (OSError, ValueError, IndexError):  # no such figures, or none that this server knows how to read
+        for fd in files:
+            os.close(fd)
+        return None
+    return figures
+
+
+class GroupMeter:
+    """Tells what one job uses, from the figures of the control group that it runs in.
+
+    ``ours``: bytes that this process keeps in memory for the job, and processes that it needs for it.
+    """
+
+    changed = False
+    """Whether there are processes that only one who looks often sees. The kernel sees all."""
+
+    def __init__(self, figures: Figures, ours: tuple[int, int]) -> None:
+        self.figures = figures
+        self.cpu_before, self.threads_before = figures.cpu(), figures.threads() + ours[1]
+        self.memory_before = figures.memory() + (ours[0] if figures.mixed else 0)
+        self.files_before = 0 if not figures.mixed else in_folders(PLACES)
+        self.threads = 0
+
+    def read(self, leader: int, places: Sequence[int | str]) -> tuple[float, int]:
+        """CPU seconds and bytes of memory; what lies in these folders, each limited by itself, is not the job's memory."""
+        del leader
+        self.threads = self.figures.threads() - self.threads_before
+        files = in_folders(places)
+        memory = self.figures.memory()
+        files = max(files, in_folders(places))  # files come and go meanwhile
+        return self.cpu(), max(0, memory - self.memory_before - files + self.files_before)
+
+    def cpu(self) -> float:
+        """CPU seconds of the job."""
+        return self.figures.cpu() - self.cpu_before
+
+    def total(self, waited_for: float) -> float:
+        """CPU seconds of the job, of which it and those that it has waited for have used so much."""
+        return max(waited_for, self.cpu())
+
+
+def in_folders(places: Sequence[int | str]) -> int:
+    """Bytes of the files in the file systems of these folders."""
+    used: dict[int, int] = {}
+    for place in places:
+        try:
+            state = os.statvfs(place)
+            used[os.stat(place).st_dev] = (state.f_blocks - state.f_bfree) * state.f_frsize
+        except OSError:  # not there, in this image
+            continue
+    return sum(used.values())
+
+
+def own_bytes() -> int:
+    """Bytes of this process's own memory."""
+    pages = _read("/proc/self/statm").split()
+    return PAGE * (int(pages[1]) - int(pages[2]))
 
 
 class Meter:
@@ -28,12 +142,17 @@ class Meter:
         """CPU seconds of those that this process has waited for since the meter began."""
         return children_time() - self.before
 
-    def read(self, leader: int) -> tuple[float, int]:
+    def total(self, waited_for: float) -> float:
+        """CPU seconds of the job, of which it and those that it has waited for have used so much."""
+        return max(waited_for + self.buried(), self.observed)
+
+    def read(self, leader: int, places: Sequence[int | str]) -> tuple[float, int]:
         """CPU seconds and bytes of memory. ``leader`` is process 1 of the job's own namespace, which only buries.
 
         The kernel counts nowhere what a child used that its parent never waits for, so the larger of two sums is taken: what the
         kernel says of the living and the waited for, and what was seen of each process while it lived.
         """
+        del places  # what is in files is in no process's memory
         seen: dict[tuple[str, str], float] = {}
         private: dict[str, int] = {}
         other: dict[str, int] = {}
@@ -136,3 +255,14 @@ def shared_bytes(candidates: dict[str, int]) -> int:
         for inode, size in own.items():
             sizes[inode] = max(size, sizes.get(inode, 0))
     return sum(sizes.values())
+
+
+def oom_kills() -> int:
+    """How often the kernel killed for memory in this container; 0 where that cannot be read."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as file:
+                return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+        except OSError:
+            continue
+    return 0

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,15 @@ logger = logging.getLogger(__name__)
 NAME = "mx-envs"
 OWN_BYTES = 96 << 20
 """Room for the job server, a job's keeper, and what the kernel keeps on their behalf."""
+JOBS_OWN_BYTES = 64 << 20
+"""Of it, what the processes that begin jobs and the kernel take in the jobs' own group. The rest is out of the reach of jobs."""
 OWN_PROCESSES = 16
 WRITABLE_FOLDERS = 3
 GONE_S = 5.0
 """How long the processes of a group may take to be over once they are killed."""
 TRIES = 5
+INNER = ("jobs", "server")
+"""The groups below a slot's."""
 _numbers = itertools.count()
 
 
@@ -55,13 +59,22 @@ class Hierarchy:
         return above[: above.index(self.mount) + 1]
 
 
+def jobs_bytes(limits: Limits) -> int:
+    """The most memory of what runs in a slot, short of its server."""
+    return room_bytes(limits) - OWN_BYTES - 2 * ROOM_BYTES + JOBS_OWN_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Below which groups this process can make its own, for memory and, where that works too, for processes."""
+    """Below which groups this process can make its own, for memory and, where that works too, for processes and processor time.
+
+    ``cpu`` is for version 1 only: every group of version 2 counts processor time.
+    """
 
     version: int
     memory: Path
     pids: Path | None
+    cpu: Path | None = None
 
 
 def find() -> Place | None:
@@ -82,8 +95,16 @@ def _find(_pid: int, _user: int) -> Place | None:
             shared = pids is not None and _works(path, 2, "pids")
             return Place(memory.version, path, path if shared else None)
         works = (one for one in pids.places if _works(one, pids.version, "pids"))
-        return Place(memory.version, path, next(works, None) if pids.version == 1 else None)
+        return Place(memory.version, path, next(works, None) if pids.version == 1 else None, _cpu(found))
     return None
+
+
+def _cpu(found: Mapping[str, Hierarchy]) -> Path | None:
+    """Where groups of version 1 can be made that count processor time."""
+    cpu = found.get("cpuacct")
+    if cpu is None or cpu.version == 2:
+        return None
+    return next((one for one in cpu.places if _works(one, 1, "cpuacct")), None)
 
 
 def hierarchies() -> Iterator[Hierarchy]:
@@ -129,6 +150,7 @@ _LIMIT = {
     ("memory", 2): "memory.max",
     ("pids", 1): "pids.max",
     ("pids", 2): "pids.max",
+    ("cpuacct", 1): "cpuacct.usage",
 }
 
 
@@ -162,7 +184,11 @@ def _hand_down(group: Path, version: int, controllers: Iterable[str]) -> None:
 
 
 class Group:
-    """The control groups of one slot. Raises OSError when they cannot be made."""
+    """The control groups of one slot. Raises OSError when they cannot be made.
+
+    What runs jobs has a group of its own below the slot's, with less memory: when that is used up, the kernel takes none but those
+    processes, and the slot's server has the rest.
+    """
 
     def __init__(self, place: Place) -> None:
         self._version = place.version
@@ -170,58 +196,92 @@ class Group:
         names = ["memory", "pids"] if shared else ["memory"]
         self._memory = _make(place.memory, place.version, names)
         self._all = [self._memory]
+        self._jobs, self._server = self._memory / "jobs", self._memory
         self._pids: Path | None = self._memory if shared else None
+        self._cpu: Path | None = None
         self._limits: Limits | None = None
-        self._events = -1
+        self._events: list[int] = []
         try:
+            if self._version == 2:  # a group with groups below has no processes itself
+                _hand_down(self._memory, 2, names)
+                self._server = self._memory / "server"
+                self._server.mkdir()
+            self._jobs.mkdir()
             if place.pids is not None and not shared:
                 self._pids = _make(place.pids, 1, ["pids"])
                 self._all.append(self._pids)
+            if place.cpu is not None:
+                self._cpu = _make(place.cpu, 1, ["cpuacct"])
+                self._all.append(self._cpu)
             name = "memory.oom_control" if self._version == 1 else "memory.events"
-            self._events = os.open(self._memory / name, os.O_RDONLY | os.O_CLOEXEC)
+            # version 1 counts each group by itself, version 2 with those below
+            for group in (self._memory, self._jobs) if self._version == 1 else (self._memory,):
+                self._events.append(os.open(group / name, os.O_RDONLY | os.O_CLOEXEC))
         except BaseException:
             self.remove()
             raise
 
-    def join(self, pids: Iterable[int]) -> None:
-        """Take processes in; those that they start from now on are in, too. Raises OSError."""
-        for pid in pids:
-            for group in self._all:
-                with contextlib.suppress(ProcessLookupError):  # over by now
-                    (group / "cgroup.procs").write_text(str(pid))
+    def join(self, servers: Iterable[int], others: Iterable[int]) -> None:
+        """Take processes in, the slot's servers and those that run jobs; what they start is in, too. Raises OSError."""
+        for pid in servers:
+            self._move(pid, self._server, self._pids)
+        for pid in others:
+            self._move(pid, self._jobs, self._pids, self._cpu)
+
+    def _move(self, pid: int, *groups: Path | None) -> None:
+        for group in groups:
+            if group is None or (self._version == 2 and group == self._memory):
+                continue
+            with contextlib.suppress(ProcessLookupError):  # over by now
+                (group / "cgroup.procs").write_text(str(pid))
+
+    def figures(self) -> list[int]:
+        """Open files with what jobs use: processor time, memory, processes; the last is left out where nobody counts them."""
+        cpu, pids = self._cpu, self._pids
+        if self._version == 2:
+            paths = [self._jobs / "cpu.stat", self._jobs / "memory.stat"]
+            paths += [self._jobs / "pids.current"] if pids is not None else []
+        elif cpu is None:
+            return []
+        else:
+            paths = [cpu / "cpuacct.usage", self._jobs / "memory.stat"]
+            paths += [pids / "pids.current"] if pids is not None else []
+        return [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths]
 
     def limit(self, limits: Limits) -> None:
         """Set the limits for a job. Raises OSError."""
-        if limits == self._limits:
+        before = self._limits
+        if limits == before:
             return
-        size = room_bytes(limits)
+        grows = before is not None and room_bytes(limits) > room_bytes(before)
+        for group, size in ((self._memory, room_bytes(limits)), (self._jobs, jobs_bytes(limits))):
+            self._set(group, size, grows=grows)
+        if self._pids is not None:
+            (self._pids / "pids.max").write_text(str(limits.pids + OWN_PROCESSES))
+        self._limits = limits
+
+    def _set(self, group: Path, size: int, *, grows: bool) -> None:
         if self._version == 1:
-            both = [self._memory / "memory.limit_in_bytes", self._memory / "memory.memsw.limit_in_bytes"]
-            if self._limits is not None and size > room_bytes(
-                self._limits
-            ):  # the second is never below the first
+            both = [group / "memory.limit_in_bytes", group / "memory.memsw.limit_in_bytes"]
+            if grows:  # the second is never below the first
                 both.reverse()
             for file in both:
                 if file.exists():  # not every kernel counts swap
                     file.write_text(str(size))
         else:
-            (self._memory / "memory.max").write_text(str(size))
+            (group / "memory.max").write_text(str(size))
             with contextlib.suppress(FileNotFoundError):  # a kernel without swap
-                (self._memory / "memory.swap.max").write_text("0")
-        if self._pids is not None:
-            (self._pids / "pids.max").write_text(str(limits.pids + OWN_PROCESSES))
-        self._limits = limits
+                (group / "memory.swap.max").write_text("0")
 
     def kills(self) -> int:
         """How many processes the kernel has killed here because there was no memory left."""
-        said = os.pread(self._events, 4096, 0).decode()
+        said = "".join(os.pread(file, 4096, 0).decode() for file in self._events)
         return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("oom_kill "))
 
     def remove(self) -> None:
         """End what is left in it, and remove it."""
-        if self._events >= 0:
-            os.close(self._events)
-            self._events = -1
+        while self._events:
+            os.close(self._events.pop())
         for group in self._all:
             _remove(group)
 
@@ -231,6 +291,9 @@ def _remove(group: Path) -> None:
     end = time.monotonic() + GONE_S
     while True:
         try:
+            for inner in INNER:
+                with contextlib.suppress(FileNotFoundError):
+                    (group / inner).rmdir()
             group.rmdir()
         except FileNotFoundError:
             break
@@ -247,9 +310,13 @@ def _remove(group: Path) -> None:
 
 
 def _kill(group: Path) -> None:
-    for pid in _read(group / "cgroup.procs").split():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(int(pid), signal.SIGKILL)
+    with contextlib.suppress(OSError):  # before Linux 5.14, and in version 1, there is no such file
+        (group / "cgroup.kill").write_text("1")
+        return
+    for each in (group, *(group / inner for inner in INNER)):
+        for pid in _read(each / "cgroup.procs").split():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def owner() -> str:

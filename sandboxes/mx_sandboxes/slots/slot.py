@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 BIRTH_S = 30.0
 GRACE_S = 10.0
 """Seconds that a server has for what is its own work once a job has ended in time: collecting, cleaning."""
-OVERDUE_S = 0.35
+SERVER_NICE = -10
+"""The priority of job servers where this process may raise it: they have little to do, and in time."""
+OVERDUE_S = 0.4
 """Seconds beyond a job's wall time after which a server that has not said that the job ended is not waited for."""
 BYTES_PER_S = 50e6
 """How fast a server takes in files at least; its clock starts when it has them."""

@@ -31,7 +31,7 @@ from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.pooled import PooledSandbox
-from mx_sandboxes.slots.slot import Slot, SlotDiedError
+from mx_sandboxes.slots.slot import SERVER_NICE, Slot, SlotDiedError
 from mx_sandboxes.slots.spawn import spawn
 
 logger = logging.getLogger(__name__)
@@ -102,10 +102,14 @@ class Bubble:
 
     def enter_group(self) -> None:
         """Bring what is in the jail, nothing but its server yet, into the control group. Raises OSError."""
+        servers = _children(self._process.pid, deep=False)
+        for pid in servers:
+            with contextlib.suppress(PermissionError):  # root's alone
+                os.setpriority(os.PRIO_PROCESS, pid, SERVER_NICE)
         if self._group is not None:
             inside: set[int] = set()
             while more := set(_children(self._process.pid)) - inside:
-                self._group.join(more)
+                self._group.join(set(servers) & more, more - set(servers))
                 inside |= more
 
     def prepare(self, limits: Limits) -> None:
@@ -177,10 +181,10 @@ class Bubble:
 _births = itertools.count()
 
 
-def _children(pid: int) -> list[int]:
-    """All processes below a process. Raises OSError when it is over."""
+def _children(pid: int, *, deep: bool = True) -> list[int]:
+    """All processes below a process, or only the next ones. Raises OSError when it is over."""
     found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [each for child in found for each in (child, *_children(child))]
+    return [each for child in found for each in (child, *_children(child))] if deep else found
 
 
 def throwaway_uids() -> range:
@@ -307,15 +311,18 @@ def birth(
 
 
 def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[str, ...]) -> Slot:
-    config = json.dumps({"uids": None, "seccomp": seccomp.program().hex()})
     files = _contents() if packages is None else {**_contents(), PLACE: packages}
     contents = {place: _memory_file(data) for place, data in files.items()}
     fds = tuple(contents.values())
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
     group: cgroups.Group | None = None
+    figures: list[int] = []
     try:
-        line = command(contents, config, tools)
+        group = None if groups is None else cgroups.Group(groups)
+        figures = [] if group is None else group.figures()
+        config = {"uids": None, "seccomp": seccomp.program().hex(), "figures": figures}
+        line = command(contents, json.dumps(config), tools)
         uid = throwaway_uid()
 
         def start() -> subprocess.Popen[bytes]:
@@ -324,7 +331,7 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=errors,
-                pass_fds=fds,
+                pass_fds=(*fds, *figures),
                 env=SERVER_ENV,
                 cwd="/",
                 user=uid,
@@ -332,7 +339,6 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
                 extra_groups=None if uid is None else (),
             )
 
-        group = None if groups is None else cgroups.Group(groups)
         bubble = Bubble(spawn(start), ours, errors, group)
     except BaseException:
         ours.close()
@@ -342,7 +348,7 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
         raise
     finally:
         theirs.close()
-        for fd in fds:
+        for fd in (*fds, *figures):
             os.close(fd)
     try:
         slot = Slot(bubble)

@@ -29,7 +29,7 @@ from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.frames import message
 from mx_sandboxes.slots.pipes import Pipes
 from mx_sandboxes.slots.pooled import PooledSandbox
-from mx_sandboxes.slots.slot import BIRTH_S, Slot, SlotDiedError
+from mx_sandboxes.slots.slot import BIRTH_S, SERVER_NICE, Slot, SlotDiedError
 
 if TYPE_CHECKING:
     import docker
@@ -129,6 +129,8 @@ class Container:
     def hold(self, pid: int) -> None:
         """Take a hold on the jail's first process, by its number on this machine. Raises OSError."""
         self._first = os.pidfd_open(pid)
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, pid, SERVER_NICE)
         with contextlib.suppress(PermissionError):  # some machines' root may not
             # the kernel takes any of the jail's others first
             Path(f"/proc/{pid}/oom_score_adj").write_text("-999")

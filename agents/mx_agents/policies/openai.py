@@ -72,6 +72,7 @@ class OpenAIPolicy:
         self._retries = retries
         self._backoff_s = backoff_s
         key = api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")
+        self._key = key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._loop = _LoopThread()
         self._client = httpx.AsyncClient(
@@ -127,15 +128,22 @@ class OpenAIPolicy:
         except httpx.TransportError as error:
             return _Failure(f"{type(error).__name__} {error}".strip())
         if response.status_code in RETRIED_STATUSES:
-            return _Failure(f"status {response.status_code}: {response.text[:200]}", _retry_after(response))
+            return _Failure(f"status {response.status_code}: {self._said(response)}", _retry_after(response))
         if response.status_code in TOO_LONG_STATUSES and "context" in response.text.lower():
             self.usage.too_long += 1
             return ""
         if response.status_code != httpx.codes.OK:
             raise PolicyError(
-                f"{self._url} refused with status {response.status_code}: {response.text[:300]}"
+                f"{self._url} refused with status {response.status_code}: {self._said(response)}"
             )
         return self._read(response)
+
+    def _said(self, response: httpx.Response) -> str:
+        """The beginning of an answer, for people; a server that repeats the key does not put it on their screens."""
+        return self._without_key(response.text)[:300]
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "(the key)") if self._key else text
 
     def _read(self, response: httpx.Response) -> str | _Failure:
         try:
@@ -147,10 +155,10 @@ class OpenAIPolicy:
             counted = answer.get("usage") or {}
             prompt_tokens = int(counted.get("prompt_tokens") or 0)
             completion_tokens = int(counted.get("completion_tokens") or 0)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            return _Failure(f"no completion in the answer: {response.text[:200]!r}")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return _Failure(f"no completion in the answer: {self._said(response)!r}")
         if content is not None and not isinstance(content, str):
-            return _Failure(f"the completion's content is no text: {content!r:.200}")
+            return _Failure(f"the completion's content is no text: {self._without_key(repr(content))[:200]}")
         self.usage.prompt_tokens += prompt_tokens
         self.usage.completion_tokens += completion_tokens
         return "\n".join(part for part in (content, *blocks) if part)

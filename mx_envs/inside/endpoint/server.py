@@ -7,12 +7,13 @@ import re
 import select
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 from . import chat, completions, mcp, responses
 from .asking import BadRequest, text_of
+from .bounded import LARGEST_BODY, STRANGERS_BODY, Bounded, BoundedServer, TooMuch
 from .desk import Closed, Desk
+from .plain import NotPlain, read_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .asking import Asking
     from .desk import Call
 
-LARGEST_BODY = 32 << 20
+TOO_LARGE = 413
 LOOK_S = 1.0
 """How often a held request looks whether its client is still there."""
 HEARTBEAT_S = 15.0
@@ -49,15 +50,12 @@ class Gone(Exception):  # noqa: N818  # a client's choice
     """The client has hung up."""
 
 
-class Endpoint(ThreadingHTTPServer):
+class Endpoint(BoundedServer):
     """A server for the desks that ``find`` knows by key; None for a key that it does not know.
 
     ``open_episode``, where there is one, answers ``POST /mx/episodes``: it gets the key and the request's JSON, and raises
     Refused. Serves on threads of its own from :meth:`start` to :meth:`stop`.
     """
-
-    daemon_threads = True
-    request_queue_size = 512
 
     def __init__(
         self,
@@ -70,13 +68,6 @@ class Endpoint(ThreadingHTTPServer):
         self.find, self.open_episode, self.heartbeat_s = find, open_episode, heartbeat_s
         self._thread: Optional[threading.Thread] = None
         super().__init__((host, port), _Connection)
-
-    def server_bind(self) -> None:
-        """Bind without looking the host's name up."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     @property
     def url(self) -> str:
@@ -96,41 +87,50 @@ class Endpoint(ThreadingHTTPServer):
             self._thread.join()
         self.server_close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is none of the endpoint's business; anything else is shown as usual."""
-        import sys
 
-        if not isinstance(sys.exc_info()[1], (OSError, Gone)):
-            super().handle_error(request, client_address)
-
-
-class _Connection(BaseHTTPRequestHandler):
+class _Connection(Bounded):
     """One connection: request after request."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
     server: Endpoint
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  http.server names it
         self._serve(self._get)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  http.server names it
         self._serve(self._post)
 
     def _serve(self, handle: Callable[[str], None]) -> None:
         self.begun = False
         try:
-            self.body = self._read_body()
+            self._check_origin()
+            self.body = self.read_body(STRANGERS_BODY if self._is_stranger() else LARGEST_BODY)
             handle(self._path())
         except Refused as refused:
             self._refuse(refused)
+        except TooMuch as over:
+            self._refuse(
+                Refused(over.status, str(over), "too_large" if over.status == TOO_LARGE else "bad_request")
+            )
         except BadRequest as bad:
             self._refuse(Refused(400, str(bad), "invalid_request", bad.param))
         except Closed as closed:
             self._refuse(Refused(410, f"the episode is over: {closed}", "episode_over"))
-        except (Gone, ConnectionError):
+        except (Gone, OSError):
             self.close_connection = True
+        except Exception as error:
+            self._refuse(
+                Refused(500, f"the request could not be served ({type(error).__name__})", "internal_error")
+            )
+
+    def _is_stranger(self) -> bool:
+        return self.server.find(self._key()[0]) is None
+
+    def _check_origin(self) -> None:
+        """Raise Refused for a page that a browser has from elsewhere."""
+        origin = self.headers.get("Origin")
+        if origin is not None and not self.is_local(origin.partition("://")[2]):
+            self.close_connection = True
+            raise Refused(403, f"pages from {origin[:100]} have no business here", "foreign_origin")
 
     def _refuse(self, refused: Refused) -> None:
         if (
@@ -171,11 +171,11 @@ class _Connection(BaseHTTPRequestHandler):
             service, _, method = path[len("/mx/services/") :].partition("/")
             return self._json(desk.serve(service, method, self._object()))
         if path == "/mcp":
-            answer = mcp.answer(desk, json.loads(self.body or b"null"))
+            answer = mcp.answer(desk, self._value(b"null"))
             return self._json(answer) if answer is not None else self._reply(202, b"")
         raise Refused(404, f"there is nothing at POST {self.path}", "not_found")
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802  http.server names it
         """The end of an MCP session, of which nothing is kept."""
         self._serve(lambda _: self._json({}))
 
@@ -320,41 +320,17 @@ class _Connection(BaseHTTPRequestHandler):
             )
         return desk, (self.headers.get("X-MX-Agent") or agent).strip()
 
-    def _object(self) -> dict[str, Any]:
+    def _value(self, otherwise: bytes) -> Any:
         try:
-            body = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
-            raise BadRequest("the request's body is no JSON") from None
+            return read_json(self.body or otherwise)
+        except NotPlain as error:
+            raise BadRequest(f"the request's body is no JSON: {error}") from None
+
+    def _object(self) -> dict[str, Any]:
+        body = self._value(b"{}")
         if not isinstance(body, dict):
             raise BadRequest("the request's body is an object")
         return body
-
-    def _read_body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self._read_chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            self.close_connection = True
-            raise Refused(413, f"a request has at most {LARGEST_BODY} bytes", "too_large")
-        data = self.rfile.read(int(length))
-        if len(data) < int(length):
-            raise Gone
-        return data
-
-    def _read_chunks(self) -> bytes:
-        data = b""
-        while True:
-            try:
-                size = int(self.rfile.readline(64).split(b";")[0], 16)
-            except ValueError:
-                raise Gone from None
-            if len(data) + size > LARGEST_BODY:
-                self.close_connection = True
-                raise Refused(413, f"a request has at most {LARGEST_BODY} bytes", "too_large")
-            data += self.rfile.read(size)
-            self.rfile.readline(4)
-            if size == 0:
-                return data
 
     def _json(self, value: Any, status: int = 200) -> None:
         self._reply(status, json.dumps(value).encode())
@@ -366,6 +342,3 @@ class _Connection(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
-
-    def log_message(self, *args: Any) -> None:
-        """Nothing: who asked what is in the episode's record."""

@@ -101,7 +101,7 @@ def test_a_control_group_that_is_left_is_seen() -> None:
     if cgroups.find() is None:
         pytest.skip("this process cannot make control groups here")
     program = """
-from mx_sandboxes import cgroups
+from mx_sandboxes.limits import cgroups
 from mx_sandboxes.abuse import host
 before = host.snapshot()
 group = cgroups.Group(cgroups.find())

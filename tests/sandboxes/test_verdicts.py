@@ -40,8 +40,9 @@ while data := sock.recv(65536): sock.sendall(data)
 def children(pid: int) -> set[int]:
     """The processes that a process of this machine has begun, in any of its threads."""
     found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found |= {int(word) for word in (task / "children").read_text().split()}
+    with contextlib.suppress(OSError):  # it is over
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found |= {int(word) for word in (task / "children").read_text().split()}
     return found
 
 
@@ -70,12 +71,13 @@ def kill(pids: set[int]) -> None:
 def kill_within(backend: str, others: set[int]) -> None:
     """Kill the processes that begin the jobs of slots, not the servers: so a slot ends that a job ends."""
     end = time.monotonic() + 20
-    while not (found := servers(backend) - others):
+    below: set[int] = set()
+    while len(below) < 3:  # two that begin jobs, and the job
         assert time.monotonic() < end
         time.sleep(0.1)
-    below = set().union(*map(children, found))
-    while more := set().union(*map(children, below)) - below:
-        below |= more
+        below = set().union(*map(children, servers(backend) - others))
+        while more := set().union(*map(children, below)) - below:
+            below |= more
     kill(below)
 
 

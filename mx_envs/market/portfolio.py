@@ -139,7 +139,8 @@ def _market(data: str | Bars | Market, costs: Costs | None, rules: Rules | None)
     if isinstance(data, Bars):
         return make_market(data, costs, rules)
     history, _ = open_history(data)
-    fitting = replace(rules or Rules(), fill=history.fill)
+    given = rules or Rules(bars_per_year=history.frequency.bars_per_year)
+    fitting = replace(given, fill=history.fill)
     return make_market(history.bars, costs, fitting, action_table(history.bars, history.actions))
 
 

@@ -93,22 +93,50 @@ def data(
     calendar: Annotated[
         str | None, typer.Option(help="Check the dates against an exchange's, such as XNYS.")
     ] = None,
+    layout: Annotated[str | None, typer.Option(help="long or wide, where the columns do not tell.")] = None,
+    dates: Annotated[str | None, typer.Option(help="day-first or month-first, where no date tells.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Where clocks without a zone stood: America/New_York.")
+    ] = None,
+    price: Annotated[str | None, typer.Option(help="The column of closes.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="The column that names assets.")] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(help="raw, adjusted, or both: splits and dividends found in adjusted closes."),
+    ] = None,
+    gaps: Annotated[
+        str | None, typer.Option(help="drop: leave out rows that lack an asset, however many.")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="The decimal sign, where it cannot be told.")] = None,
 ) -> None:
-    """Check bars, and print what they are and how they split by date; a bad file is one error that names the row."""
+    """Check bars, print how they were read, and how they split by date; a bad file is one error that names the row."""
     from mx_agents.cli.console import console
-    from mx_tasks.task import Split
     from mx_tasks.trading.imports.calendars import check_calendar
+    from mx_tasks.trading.imports.files import Reading
     from mx_tasks.trading.imports.sources import open_history
-    from mx_tasks.trading.market.windows import SHARES, split_span
 
-    history, _ = open_history(source, actions)
-    bars = history.bars
+    reading = Reading(layout, dates, timezone, price, symbol, prices, gaps, decimal)
+    history, _ = open_history(source, actions, reading)
     if calendar is not None:
-        check_calendar(bars, calendar)
+        check_calendar(history.bars, calendar)
+    screen = console()
+    for line in history.said:
+        screen.print(line, markup=False, highlight=False)
+    for warning in history.warnings:
+        screen.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    screen.print(_assets(history))
+    fill = "the next open" if history.fill == "next_open" else "the next close: there are no opens"
+    bars = history.bars
+    screen.print(f"{bars.count} bars, {bars.dates[0]} to {bars.dates[-1]}; trades are filled at {fill}.")
+    _print_splits(bars, screen)
+
+
+def _assets(history: Any) -> Table:
+    """Each asset with its first and last close and what happened to it."""
     table = Table("Symbol", "First close", "Last close", "Splits", "Dividends", "Delisted")
-    for place, symbol in enumerate(bars.symbols):
+    for place, symbol in enumerate(history.bars.symbols):
         own = [action for action in history.actions if action.symbol == symbol]
-        close = bars.close[:, place]
+        close = history.bars.close[:, place]
         alive = close[close == close]  # not NaN
         ends = [action.date for action in own if action.kind == "delisting"]
         table.add_row(
@@ -119,14 +147,22 @@ def data(
             str(sum(action.kind == "dividend" for action in own)),
             ends[0] if ends else "-",
         )
-    screen = console()
-    screen.print(table)
-    fill = "the next open" if history.fill == "next_open" else "the next close: there are no opens"
-    screen.print(f"{bars.count} bars, {bars.dates[0]} to {bars.dates[-1]}; trades are filled at {fill}.")
+    return table
+
+
+def _print_splits(bars: Any, screen: Any) -> None:
+    from mx_tasks.task import Split
+    from mx_tasks.trading.market.errors import WindowError
+    from mx_tasks.trading.market.windows import SHARES, split_span
+
     names: list[Split] = list(SHARES)
     for name in names:
-        span = split_span(bars.count, name, 20)
-        screen.print(f"{name}: {bars.dates[span.start]} to {bars.dates[span.stop - 1]}, {len(span)} bars")
+        try:
+            span = split_span(bars.count, name, 20)
+        except WindowError as error:
+            screen.print(f"{name}: none; {error}", markup=False)
+        else:
+            screen.print(f"{name}: {bars.dates[span.start]} to {bars.dates[span.stop - 1]}, {len(span)} bars")
 
 
 @app.command(epilog=example("mx trading walk-forward prices.csv --train 504 --test 126"))

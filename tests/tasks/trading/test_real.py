@@ -226,8 +226,9 @@ def test_a_bad_table_of_actions_is_one_clear_error(tmp_path: Path, text: str, sa
 def test_a_delisted_asset_needs_no_cells_after_its_end(tmp_path: Path) -> None:
     bars, actions = tmp_path / "bars.csv", tmp_path / "actions.csv"
     bars.write_text("date,X,Y\n2020-01-02,1,2\n2020-01-03,1.1,2.1\n2020-01-06,1.2,\n2020-01-07,1.3,\n")
-    with pytest.raises(DataError, match=r"row 2 \(2020-01-06, Y\): close is '', not a number"):
-        read_file(bars)
+    taken = read_file(bars)
+    assert taken.actions == (Action("2020-01-06", "Y", "delisting", 2.1),)
+    assert "Y ends before 2020-01-06, sold at its last close 2.1" in taken.said[3]
     actions.write_text("date,symbol,kind,value\n2020-01-06,Y,delisting,0.5\n")
     close = read_file(bars, actions).bars.close
     assert close[:, 0].tolist() == [1, 1.1, 1.2, 1.3]

@@ -50,17 +50,19 @@ class ShareLedger:
         live = [symbol for symbol in bars.symbols if symbol not in self.dead]
         price = {symbol: fills[row, bars.symbols.index(symbol)] for symbol in live}
         value = self.cash + sum(self.shares[symbol] * price[symbol] for symbol in live)
+        orders = {}
         for symbol in live:
+            wanted = weights[bars.symbols.index(symbol)] * value / price[symbol]
+            orders[symbol] = wanted - self.shares[symbol]
+        for symbol, bought in self._filled(orders, price, row).items():
             asset = bars.symbols.index(symbol)
-            wanted = weights[asset] * value / price[symbol]
-            bought = wanted - self.shares[symbol]
             money = abs(bought) * price[symbol]
             volume = bars.volume[row, asset] * price[symbol]
             rate = costs.commission + costs.half_spread
             if volume > 0:
                 rate += costs.impact * (money / volume) ** 0.5
             self.cash -= bought * price[symbol] + money * rate
-            self.shares[symbol] = wanted
+            self.shares[symbol] += bought
         close = {symbol: bars.close[row, bars.symbols.index(symbol)] for symbol in live}
         year = self.rules.bars_per_year
         self.cash *= 1 + (costs.interest if self.cash > 0 else costs.margin) / year
@@ -68,6 +70,16 @@ class ShareLedger:
             sum(-min(self.shares[symbol], 0) * close[symbol] for symbol in live) * costs.borrow / year
         )
         return self.cash + sum(self.shares[symbol] * close[symbol] for symbol in live)
+
+    def _filled(self, orders: dict[str, float], price: dict[str, float], row: int) -> dict[str, float]:
+        """No more than the bar's shares change hands; what is bought is paid from what was sold, and what cash was meant for."""
+        most = {symbol: self.bars.volume[row, self.bars.symbols.index(symbol)] for symbol in orders}
+        done = {symbol: max(-most[symbol], min(most[symbol], each)) for symbol, each in orders.items()}
+        meant = max(0.0, sum(each * price[symbol] for symbol, each in orders.items()))
+        spent = sum(max(0.0, each) * price[symbol] for symbol, each in done.items())
+        paid = meant + sum(max(0.0, -each) * price[symbol] for symbol, each in done.items())
+        share = min(1.0, paid / spent) if spent else 1.0
+        return {symbol: each * share if each > 0 else each for symbol, each in done.items()}
 
     def _act(self, action: Action) -> None:
         if action.kind == "split":
@@ -201,3 +213,78 @@ def test_weights_that_are_no_numbers_are_found(bad: float) -> None:
 def test_rules_and_costs_that_cannot_be_are_refused(make: Any, said: str) -> None:
     with pytest.raises(TradingError, match=said):
         make()
+
+
+def thin(volume: list[float]) -> Bars:
+    """One asset that doubles at each bar's open, with these volumes."""
+    close = 100 * 2.0 ** np.arange(len(volume))
+    column = close[:, None]
+    return Bars(
+        np.datetime64("2020-01-06") + np.arange(len(volume)),
+        ("A",),
+        column,
+        column,
+        column,
+        column,
+        np.array(volume)[:, None],
+    )
+
+
+@pytest.mark.parametrize("costs", [Costs(half_spread=0.0), Costs(half_spread=0.0, impact=0.02)])
+def test_a_bar_without_volume_is_no_bar_to_trade_in(costs: Costs) -> None:
+    """It was the cheapest one."""
+    portfolio = Portfolio.start(make_market(thin([1e6, 1e6, 0, 1e6, 1e6]), costs, Rules()))
+    assert portfolio.step(1, np.array([0.0])).trade == 0
+    assert portfolio.step(2, np.array([1.0])).trade == 0
+    assert portfolio.value == 1.0
+    assert portfolio.step(3, np.array([1.0])).trade > 0.99
+    assert portfolio.step(4, np.array([1.0])).value == pytest.approx(2, rel=0.01)
+    held = Portfolio.start(make_market(thin([1e6, 1e6, 0, 1e6, 1e6]), costs, Rules()))
+    held.step(1, np.array([1.0]))
+    assert held.step(2, np.array([0.0])).trade == 0, "nor to sell in"
+    assert held.weights.sum() == pytest.approx(1, rel=0.01)
+
+
+def test_no_more_than_the_volume_is_traded_and_impact_is_bounded() -> None:
+    costs = Costs(half_spread=0.0, impact=0.02)
+    market = make_market(thin([1e6, 1, 1e6]), costs, Rules(), capital=1e6)
+    step = Portfolio.start(market).step(1, np.array([1.0]))
+    assert step.trade.sum() == pytest.approx(200 / 1e6), "one share at 200"
+    assert step.trade_cost <= 0.02 * step.trade.sum() * 1.0001
+    capped = make_market(thin([1e6, 1e4, 1e6]), Costs(half_spread=0.0), Rules(participation=0.1), capital=1e6)
+    assert Portfolio.start(capped).step(1, np.array([1.0])).trade.sum() == pytest.approx(0.1 * 2.0)
+    with pytest.raises(TradingError, match="participation is a share"):
+        Rules(participation=0.0)
+    unknown = make_market(thin([0, 0, 0]), costs, Rules())
+    assert Portfolio.start(unknown).step(1, np.array([1.0])).trade.sum() == 1.0, "no volume known is no limit"
+
+
+def test_an_asset_that_is_not_yet_listed_has_no_weight() -> None:
+    bars = random_bars(3, 30)
+    late = {name: getattr(bars, name).copy() for name in FIELDS}
+    for column in late.values():
+        column[:10, 1] = np.nan
+    market = make_market(replace(bars, **late), Costs(half_spread=0.0), Rules())
+    assert market.tradable(9).tolist() == [True, False, True]
+    assert market.tradable(10).all()
+    portfolio, others = (
+        Portfolio.start(market),
+        Portfolio.start(make_market(bars, Costs(half_spread=0.0), Rules())),
+    )
+    for row in range(1, 11):
+        portfolio.step(row, np.full(3, 1 / 3))
+        others.step(row, np.array([1 / 3, 0, 1 / 3]))
+        assert portfolio.weights[1] == 0
+        assert portfolio.value == pytest.approx(others.value, rel=1e-12)
+    for row in range(11, 30):
+        portfolio.step(row, np.full(3, 1 / 3))
+        others.step(row, np.full(3, 1 / 3))
+        assert portfolio.value == pytest.approx(others.value, rel=1e-12)
+    whole = make_market(bars, Costs(half_spread=0.0), Rules()).grown(slice(11, 30))
+    assert market.grown(slice(11, 30)) == pytest.approx(whole, rel=1e-12)
+    assert (market.grown(slice(0, 11))[:, 1] == 1).all()
+    holes = {name: column.copy() for name, column in late.items()}
+    for column in holes.values():
+        column[20, 1] = np.nan
+    with pytest.raises(TradingError, match="row 20"):
+        make_market(replace(bars, **holes), Costs(), Rules())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mx_tasks.trading.imports.anonymous import anonymous_market
-from mx_tasks.trading.imports.sources import SOURCES, History, load_source, read_file, with_actions
+from mx_tasks.trading.imports.sources import SOURCES, History, load_source, read_file
 from mx_tasks.trading.market.corporate import Action
 from mx_tasks.trading.market.errors import DataError, WindowError
 from mx_tasks.trading.market.rules import Costs, Rules
@@ -39,7 +39,7 @@ def test_a_row_for_each_date_and_symbol(tmp_path: Path) -> None:
 
 
 def test_a_column_for_each_asset_is_filled_at_the_close(tmp_path: Path) -> None:
-    history = read_file(written(tmp_path, "Date,X,Y\n1/2/2020,1,2\n1/3/2020,1.1,2.1\n"))
+    history = read_file(written(tmp_path, "Date,X,Y\n1/2/2020,1,2\n1/13/2020,1.1,2.1\n"))
     assert history.fill == "next_close"
     assert history.bars.symbols == ("X", "Y")
     assert str(history.bars.dates[0]) == "2020-01-02"
@@ -58,11 +58,15 @@ def test_parquet(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "has no rows"),
-        ("time,close\n1,2\n", "no column date; it has time, close"),
+        ("when,close\n1,2\n", "no column date; it has when, close"),
+        ("time,close\n1,2\n2,2\n", "row 0: '1' is no date"),
         ("date,close\n2020-01-02,1\n2020-01-02,2\n", "row 1: the date 2020-01-02 repeats"),
-        ("date,close\n2020-01-03,1\n2020-01-02,2\n", "row 1: the date 2020-01-02 comes after 2020-01-03"),
-        ("date,close\n2020-01-02,1\n2020-01-03,\n", r"row 1 \(2020-01-03\): close is '', not a number"),
-        ("date,close\n2020-01-02,1\n2020-01-03,nan\n", r"row 1 \(2020-01-03, A\): close is nan"),
+        (
+            "date,close\n2020-01-03,1\n2020-01-02,2\n2020-01-06,2\n",
+            "row 1: the date 2020-01-02 comes after 2020-01-03",
+        ),
+        ("date,close\n2020-01-02,1\n2020-01-03,\n", r"row 1 \(2020-01-03, A\): close is '', not a number"),
+        ("date,close\n2020-01-02,1\n2020-01-03,nan\n", r"row 1 \(2020-01-03, A\): close is 'nan'"),
         ("date,close\n2020-01-02,1\n2020-01-03,-4\n", r"row 1 .*close is -4"),
         ("date,close\nyesterday,1\n2020-01-03,-4\n", "row 0: 'yesterday' is no date"),
         ("date,close\n2020-01-02,1\n", "share 1 dates"),
@@ -71,7 +75,7 @@ def test_parquet(tmp_path: Path) -> None:
         ("date,close\n2020-01-02,1\n2020-01-03,1,2\n", "row 1: there are more values than the 2 columns"),
         (
             "date,X,Y\n2020-01-02,1,2\n2020-01-03,1\n",
-            r"row 1 \(2020-01-03, Y\): close is None, not a number",
+            "row 1: there are fewer values than the 3 columns",
         ),
         ("date,X,Y\n2020-01-02,1,2\n2020-01-03,1,inf\n", r"row 1 \(2020-01-03, Y\): close is inf"),
         ("date,X,Y\n2020-01-02,1,2\n2020-01-03,1,2\n", "row 1 .*the row is padded"),
@@ -125,23 +129,20 @@ def test_pinned_sources_where_they_are_installed(name: str) -> None:
         assert splits == [("2000-06-21", "AAPL"), ("2005-02-28", "AAPL"), ("2003-02-18", "MSFT")]
 
 
-def test_splits_and_dividends_are_found_in_adjusted_closes() -> None:
+def test_splits_and_dividends_are_found_in_adjusted_closes(tmp_path: Path) -> None:
     rows = [
-        {
-            "Ticker": "A",
-            "Date": f"2020-01-0{day}",
-            "Open": p,
-            "High": p,
-            "Low": p,
-            "Close": p,
-            "Adj": adj,
-            "Volume": "1",
-        }
-        for day, p, adj in ((2, "100", "49"), (3, "50", "49"), (6, "49", "49"), (7, "49", "49"))
+        f"A,2020-01-0{day},{p},{p},{p},{p},{adj},1"
+        for day, p, adj in ((2, 100, 49), (3, 50, 49), (6, 49, 49), (7, 48, 48))
     ]
-    history = with_actions(rows, "a test", "Adj")
+    text = "\n".join(["Ticker,Date,Open,High,Low,Close,Adj Close,Volume", *rows])
+    history = read_file(written(tmp_path, text), prices="both")
     kinds = [(action.kind, action.date, round(action.value, 2)) for action in history.actions]
     assert kinds == [("split", "2020-01-03", 2.0), ("dividend", "2020-01-06", 1.0)]
+    assert "estimates" in history.warnings[0]
+    raw = read_file(written(tmp_path, text))
+    assert not raw.actions
+    assert "adjusted closes are there and not used" in raw.warnings[0]
+    assert read_file(written(tmp_path, text), prices="adjusted").bars.close[:, 0].tolist() == [49, 49, 49, 48]
 
 
 def test_windows_are_anonymous_and_their_moves_the_same(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from mx_tasks.trading.imports.anonymous import CAPITAL, anonymous_market
 from mx_tasks.trading.imports.resampling import Effect, Resampler, drawn_effect
 from mx_tasks.trading.imports.sources import History
 from mx_tasks.trading.market.bars import Array
+from mx_tasks.trading.market.baselines import equal_weight as rule
 from mx_tasks.trading.market.errors import WindowError
 from mx_tasks.trading.market.metrics import cost_drag, deflated_sharpe, exposure, record, sharpe, turnover
 from mx_tasks.trading.market.reruns import FACTORS, returns_of, run_again, track
@@ -30,6 +31,8 @@ PAST = 250
 HISTORY = 60
 """Bars shown before the first decision of a window in its own order."""
 PURGE = 5
+PARTICIPATION = 0.25
+"""The most of a bar's volume that is traded."""
 _SCORE = (
     "Score: how much more than equal weight on the same bars, a year and in equal weight's volatilities, all windows "
     f"together are sure to have earned after costs; 0 where luck explains it, or with a mean exposure below {LEAST_EXPOSURE:g}."
@@ -45,7 +48,8 @@ class _RealArena:
         self.source = source
         self.bars = bars
         self.costs = costs or Costs(half_spread=0.0005, impact=IMPACT if history.bars.volume.any() else 0.0)
-        self.rules = Rules(min_weight=0.0, fill=history.fill)
+        year = history.frequency.bars_per_year
+        self.rules = Rules(fill=history.fill, bars_per_year=year, participation=PARTICIPATION)
 
     @property
     def about_scores(self) -> str:
@@ -61,7 +65,10 @@ class _RealArena:
     @property
     def _terms(self) -> str:
         fill = "open" if self.history.fill == "next_open" else "close"
-        return f"filled at the next {fill}. Weights from 0 to 1, 1 in all; trading costs {self.costs.said}."
+        return (
+            f"{self.history.frequency.name}, filled at the next {fill}. Weights from 0 to 1, 1 in all; trading costs "
+            f"{self.costs.said}."
+        )
 
     def _window(self, market: Market, first: int, purge: int) -> Window:
         even = {factor: track(equal_weight(market, first, factor)) for factor in FACTORS}
@@ -249,10 +256,13 @@ class DatedArena(_RealArena):
         return self._window(market, HISTORY, self.purge)
 
 
+_NOTHING = np.zeros(0)
+
+
 def equal_weight(market: Market, first: int, factor: float = 1.0) -> list[float]:
-    """Values of equal weight, brought back at each bar, at so many times the costs."""
-    even = [1 / market.assets] * market.assets
-    return run_again(market, first, [even] * (market.last - first), factor)
+    """Values of equal weight of what can be traded, brought back at each bar, at so many times the costs."""
+    even = [rule(market, row, _NOTHING).tolist() for row in range(first, market.last)]
+    return run_again(market, first, even, factor)
 
 
 def known_risk(market: Market, first: int) -> float:

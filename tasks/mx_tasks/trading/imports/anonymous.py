@@ -43,7 +43,7 @@ def anonymous_market(
         volume=bars.volume[:, order] / scale,
         **prices,
     )
-    known = {str(date) for date in bars.dates[1:]}
+    known = {str(date)[:10] for date in bars.dates[1:]}
     factor = dict(zip((bars.symbols[old] for old in order), scale, strict=True))
     actions = [
         Action(
@@ -53,7 +53,7 @@ def anonymous_market(
             action.value if action.kind == "split" else float(action.value * factor[action.symbol]),
         )
         for action in history.actions
-        if action.date in known and action.symbol in names
+        if action.date[:10] in known and action.symbol in names
     ]
     own = replace(rules, fill=history.fill)
     return make_market(renamed, costs, own, action_table(renamed, actions), capital=CAPITAL)

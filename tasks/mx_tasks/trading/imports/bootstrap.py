@@ -13,6 +13,7 @@ import numpy as np
 
 from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, History, open_history
 from mx_tasks.trading.market.bars import Array
+from mx_tasks.trading.market.baselines import equal_weight
 from mx_tasks.trading.market.corporate import action_table
 from mx_tasks.trading.market.errors import DataError
 from mx_tasks.trading.market.finite import World
@@ -37,10 +38,10 @@ def history_returns(history: History) -> Array:
     market = make_market(
         history.bars, Costs(half_spread=0.0), rules, action_table(history.bars, history.actions)
     )
-    portfolio, target = Portfolio.start(market), np.full(market.assets, 1 / market.assets)
+    portfolio = Portfolio.start(market)
     values = [1.0]
     for row in range(1, market.last + 1):
-        portfolio.step(row, target)
+        portfolio.step(row, equal_weight(market, row - 1, portfolio.position))
         values.append(float(portfolio.value))
     track = np.array(values)
     returns: Array = track[1:] / track[:-1] - 1

@@ -21,8 +21,9 @@ FIELDS = ("open", "high", "low", "close", "volume")
 class Bars:
     """Raw (unadjusted) bars: arrays of shape (bars, assets), dates in ascending order, one symbol for each asset.
 
-    ``extra`` holds further public columns by name, of shape (bars,), such as a visible regime. An asset's bars may be NaN
-    from its delisting on, and only there.
+    ``dates`` are days, or seconds of UTC where there are several bars a day. ``extra`` holds further public columns by
+    name, of shape (bars,), such as a visible regime. An asset's bars may be NaN before its listing and from its delisting
+    on, and only there.
     """
 
     dates: NDArray[np.datetime64]
@@ -53,16 +54,19 @@ class Bars:
 def close_only(dates: Sequence[str] | NDArray[np.datetime64], symbols: Sequence[str], close: Array) -> Bars:
     """Bars of data that have closes only: every price is the close, the volume 0 (unknown). Fill them at ``next_close``."""
     close = np.array(close, dtype=float)
+    times = np.asarray(dates)
+    if times.dtype.kind != "M":
+        times = times.astype("datetime64[D]")
     if close.ndim == 1:
         close = close[:, None]
     return Bars(
-        np.asarray(dates, dtype="datetime64[D]"),
+        times,
         tuple(symbols),
         close,
         close,
         close,
         close,
-        np.zeros_like(close),
+        np.where(np.isfinite(close), 0.0, np.nan),
     )
 
 
@@ -84,7 +88,7 @@ def check_bars(bars: Bars, delisted: Sequence[int | None] = (), where: str = "th
     if repeated:
         raise DataError(f"{where}: the symbol {repeated[0]!r} comes twice; give each asset its own")
     _check_dates(bars, where)
-    alive = np.ones(shape, dtype=bool)
+    alive = listed(bars)
     for asset, row in enumerate(delisted):
         if row is not None:
             alive[row:, asset] = False
@@ -103,10 +107,18 @@ def check_bars(bars: Bars, delisted: Sequence[int | None] = (), where: str = "th
     return bars
 
 
+def listed(bars: Bars) -> NDArray[np.bool_]:
+    """From which bar on each asset is there: its first close; shape (bars, assets)."""
+    known = np.isfinite(bars.close)
+    begun: NDArray[np.bool_] = np.maximum.accumulate(known, axis=0)
+    begun[:, ~known.any(axis=0)] = True  # an asset without any close is a fault, not one that is to come
+    return begun
+
+
 def _check_dates(bars: Bars, where: str) -> None:
     if np.isnat(bars.dates).any():
         raise DataError(f"{where}, row {int(np.argmax(np.isnat(bars.dates)))}: the date is missing")
-    steps = np.diff(bars.dates).astype("timedelta64[D]").astype(int)
+    steps = np.diff(bars.dates).astype(np.int64)
     wrong = np.flatnonzero(steps <= 0)
     if len(wrong):
         row = int(wrong[0]) + 1
@@ -131,8 +143,11 @@ def _check_column(bars: Bars, name: str, alive: NDArray[np.bool_], where: str) -
 def _check_padding(bars: Bars, alive: NDArray[np.bool_], where: str) -> None:
     """Refuse rows that were filled in: no volume where there is some otherwise, and all prices those of the close before.
 
-    Where no volume is known: no price of several assets moves, or the only one does not for a week.
+    Where no volume is known: no price of several assets moves, or the only one does not for a week. Within a day a minute
+    without a trade is usual.
     """
+    if bars.dates.dtype != np.dtype("datetime64[D]"):
+        return
     same = np.zeros_like(alive)
     prices = (bars.open, bars.high, bars.low, bars.close)
     same[1:] = alive[1:] & np.logical_and.reduce([price[1:] == bars.close[:-1] for price in prices])
@@ -140,6 +155,7 @@ def _check_padding(bars: Bars, alive: NDArray[np.bool_], where: str) -> None:
     padded = same & traded & (bars.volume == 0)
     if not traded.any():
         still: NDArray[Any] = np.all(same | ~alive, axis=1) & np.any(same, axis=1)
+        still &= (alive.sum(axis=1) > 1) | (len(bars.symbols) == 1)
         if len(bars.symbols) == 1:
             still = np.convolve(still, np.ones(PADDED_RUN))[: bars.count] >= PADDED_RUN
         padded = same & still[:, None]

@@ -24,7 +24,7 @@ def _moves(market: Market, row: int, bars: int) -> Array:
 
 def _even(chosen: Array) -> Array:
     count = chosen.sum()
-    return chosen / count if count else np.zeros(len(chosen))
+    return chosen / count if count else np.zeros(len(chosen), dtype=float)
 
 
 def _middle(past: Array) -> float:
@@ -41,19 +41,19 @@ def buy_and_hold(market: Market, row: int, held: Array) -> Array:
     """A share of each asset once, so more money in what is dear, then held."""
     if held.any():
         return held
-    price = np.where(np.isfinite(market.bars.close[row]), market.bars.close[row], 0.0)
+    price = np.where(market.tradable(row), market.bars.close[row], 0.0)
     bought: Array = price / price.sum()
     return bought
 
 
-def equal_held(market: Market, row: int, held: Array) -> Array:  # noqa: ARG001
+def equal_held(market: Market, row: int, held: Array) -> Array:
     """Equal money in each asset once, then held."""
-    return held if held.any() else np.full(market.assets, 1 / market.assets)
+    return held if held.any() else _even(market.tradable(row).astype(float))
 
 
 def equal_weight(market: Market, row: int, held: Array) -> Array:  # noqa: ARG001
-    """Equal shares, brought back at each bar."""
-    return np.full(market.assets, 1 / market.assets)
+    """Equal shares of what can be traded, brought back at each bar."""
+    return _even(market.tradable(row).astype(float))
 
 
 def momentum(market: Market, row: int, held: Array) -> Array:
@@ -65,13 +65,13 @@ def momentum(market: Market, row: int, held: Array) -> Array:
         if row > 2 * MONTH
         else np.ones(market.assets)
     )
-    return _even((past >= _middle(past)).astype(float))
+    return _even((past >= _middle(past)) * market.tradable(row).astype(float))
 
 
 def reversal(market: Market, row: int, held: Array) -> Array:  # noqa: ARG001
     """The worse half over five bars."""
     past = np.prod(1 + _moves(market, row, 5), axis=0)
-    return _even((past <= _middle(past)).astype(float))
+    return _even((past <= _middle(past)) * market.tradable(row).astype(float))
 
 
 def average_cross(market: Market, row: int, held: Array) -> Array:  # noqa: ARG001
@@ -90,7 +90,8 @@ def minimum_variance(market: Market, row: int, held: Array) -> Array:
         return held if held.any() else equal_weight(market, row, held)
     cov = np.atleast_2d(np.cov(_moves(market, row, YEAR), rowvar=False))
     cov = 0.8 * cov + 0.2 * np.diag(np.diag(cov)) + 1e-10 * np.eye(market.assets)
-    weights = np.maximum(np.linalg.solve(cov, np.ones(market.assets)), 0.0)
+    there = market.tradable(row).astype(float)
+    weights = np.maximum(np.linalg.solve(cov + np.diag(1 - there), there), 0.0) * there
     least: Array = weights / weights.sum()
     return least
 
@@ -99,7 +100,7 @@ def inverse_volatility(market: Market, row: int, held: Array) -> Array:
     """Shares by one over the volatility of 60 bars; changed once a month."""
     if row < 5 or (row % MONTH and held.any()):
         return held if held.any() else equal_weight(market, row, held)
-    weights = 1 / (np.std(_moves(market, row, 60), axis=0) + 1e-6)
+    weights = market.tradable(row) / (np.std(_moves(market, row, 60), axis=0) + 1e-6)
     inverse: Array = weights / weights.sum()
     return inverse
 

@@ -55,6 +55,8 @@ def action_table(bars: Bars, actions: Iterable[Action] = ()) -> ActionTable:
     split, dividend, recovery = np.ones(shape), np.zeros(shape), np.zeros(shape)
     delisted: list[int | None] = [None] * len(bars.symbols)
     rows = {str(date): row for row, date in enumerate(bars.dates)}
+    for row in range(bars.count - 1, -1, -1):  # a day's actions come before its first bar
+        rows[str(bars.dates[row])[:10]] = row
     for action in actions:
         row, asset = _place(action, bars, rows)
         if action.kind == "split":
@@ -72,7 +74,7 @@ def _place(action: Action, bars: Bars, rows: dict[str, int]) -> tuple[int, int]:
         raise DataError(f"{action}: there is no asset {action.symbol!r}; there are {', '.join(bars.symbols)}")
     if action.kind not in KINDS:
         raise DataError(f"{action}: {action.kind!r} is none of {', '.join(KINDS)}")
-    row = rows.get(str(np.datetime64(action.date, "D")), 0)
+    row = rows.get(action.date) or rows.get(str(np.datetime64(action.date, "D")), 0)
     if not row:
         raise DataError(f"{action}: there is no bar of that date after the first one")
     good = np.isfinite(action.value) and (action.value > 0 if action.kind == "split" else action.value >= 0)

@@ -147,7 +147,7 @@ class Desk:
         """An asset's close and its last moves, in which splits and dividends are none."""
         row, close = self.row, self.market.bars.close[self.row, asset]
         if not np.isfinite(close):
-            return "delisted"
+            return "delisted" if np.isfinite(self.market.bars.close[:row, asset]).any() else "not listed yet"
         past = np.cumprod(self.market.grown(slice(max(1, row - 19), row + 1))[:, asset])[::-1]
         moves = [
             f"{past[0] / (past[back] if back < len(past) else 1) - 1:+.2%}"

@@ -63,7 +63,9 @@ class Rules:
     A weight is in [``min_weight``, ``max_weight``], the sum of their sizes at most ``max_gross``. Decided on the bars up to t, a
     trade is filled at the open of t + 1, or its close for data that have closes only. Below ``ruin`` of the start's
     value all is over. ``settled``: weights are positions in shares of the start's value, gains and losses are settled in cash
-    at each bar, so that a position stays what it was traded to.
+    at each bar, so that a position stays what it was traded to. ``participation``: the most that is traded in a bar, as a
+    share of its volume; None for all of it where costs know an impact, else for as much as is wanted. Nothing is traded in a
+    bar without volume of an asset that has some otherwise.
     """
 
     min_weight: float = 0.0
@@ -73,6 +75,7 @@ class Rules:
     ruin: float = 0.05
     bars_per_year: float = 252.0
     settled: bool = False
+    participation: float | None = None
 
     def __post_init__(self) -> None:
         if self.fill not in FILLS:
@@ -85,6 +88,8 @@ class Rules:
             )
         if not 0 < self.max_gross <= 10:
             raise TradingError(f"max_gross is above 0 and at most 10, not {self.max_gross}")
+        if self.participation is not None and not 0 < self.participation <= 1:
+            raise TradingError(f"participation is a share above 0 and at most 1, not {self.participation}")
         if not 0 <= self.ruin < 1 or not self.bars_per_year > 0:
             raise TradingError(
                 f"ruin is in [0, 1) and bars_per_year above 0, not {self.ruin}, {self.bars_per_year}"

@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mx_tasks.trading.market.bars import FIELDS, Array, Bars, check_bars
+from mx_tasks.trading.market.bars import FIELDS, Array, Bars, check_bars, listed
 from mx_tasks.trading.market.corporate import ActionTable, action_table
 from mx_tasks.trading.market.errors import TradingError
 from mx_tasks.trading.market.rules import Costs, Rules
+
+ROOM = 20.0
+"""Of the start's value: volumes that allow to trade so much are no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Market:
 
     ``before`` and ``after``: growth of a position up to the fill, and from there to the close. ``payout``: cash for a unit of
     position. ``dear``: impact cost of a unit traded, for each square root of money. ``open_for_trade``: 0 where
-    an asset is delisted.
-    The last three are None where nothing of that kind ever happens.
+    an asset is delisted or not yet listed. ``most``: the money that can be traded, by the volume.
+    The last four are None where nothing of that kind ever happens.
     """
 
     bars: Bars
@@ -41,11 +44,17 @@ class Market:
     open_for_trade: Array | None
     table: ActionTable | None = None
     """The corporate actions, where there are any."""
+    most: Array | None = None
 
     @property
     def assets(self) -> int:
         """Number of assets."""
         return int(self.before.shape[1])
+
+    def tradable(self, row: int) -> NDArray[np.bool_]:
+        """Which assets are there at a close: listed, and not delisted."""
+        there: NDArray[np.bool_] = np.isfinite(self.bars.close[row])
+        return there
 
     @property
     def last(self) -> int:
@@ -61,7 +70,7 @@ class Market:
         if self.payout is None or self.open_for_trade is None:
             return growth
         gone = np.zeros_like(self.before)
-        gone[1:] = 1 - self.open_for_trade[:-1]
+        gone[1:] = (1 - self.open_for_trade[:-1]) * np.maximum.accumulate(self.open_for_trade, axis=0)[:-1]
         whole: Array = np.where(gone[rows] > 0, 1.0, growth + self.payout[rows])
         return whole
 
@@ -80,7 +89,8 @@ def make_market(
     costs, rules = costs or Costs(), rules or Rules()
     table = table or action_table(bars)
     bars = _ended(check_bars(bars, table.delisted), table)
-    plain = table.plain
+    late = ~listed(bars)
+    plain = table.plain and not late.any()
     if rules.settled and not plain:
         raise TradingError("settled positions know no splits, dividends and delistings")
     if costs.quadratic and not rules.settled:
@@ -97,12 +107,29 @@ def make_market(
         payout[1:] = table.dividend[1:] / close[:-1]
         trade = np.ones_like(close)
         _delist(table, close, before, after, payout, trade)
-    dear = None
-    if costs.impact:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            money = at_fill * bars.volume / capital
-            dear = np.where(money > 0, costs.impact / np.sqrt(money), 0.0)
-    return Market(bars, costs, rules, before, after, payout, dear, trade, None if plain else table)
+        trade[late] = 0.0
+        trade[1:][late[:-1]] = 0.0  # nobody decides on what has no bar yet
+    money = np.nan_to_num(at_fill * bars.volume / capital)
+    dear = _dear(money, costs.impact) if costs.impact else None
+    most = _most(money, 1.0 if rules.participation is None and costs.impact else rules.participation)
+    told = None if table.plain else table
+    return Market(bars, costs, rules, before, after, payout, dear, trade, told, most)
+
+
+def _dear(money: Array, impact: float) -> Array:
+    """Impact by bar; a bar without volume is as dear as the thinnest that has some, an asset without any has none."""
+    thin = np.where(money > 0, money, np.inf).min(axis=0)
+    there = np.where(money > 0, money, thin)
+    dear: Array = np.where(np.isfinite(there), impact / np.sqrt(there), 0.0)
+    return dear
+
+
+def _most(money: Array, participation: float | None) -> Array | None:
+    """The money that can be traded; None where it never is a limit to a portfolio that has grown twentyfold."""
+    known = (money > 0).any(axis=0)
+    limit = np.where(money > 0, np.inf, 0.0) if participation is None else participation * money
+    most = np.where(known, limit, np.inf)
+    return None if (most[1:] > ROOM).all() else most
 
 
 def _ended(bars: Bars, table: ActionTable) -> Bars:
@@ -118,8 +145,13 @@ def _ended(bars: Bars, table: ActionTable) -> Bars:
 
 
 def _carried(bars: Bars, table: ActionTable) -> tuple[Array, Array]:
-    """Close and open, the last price before a delisting carried on behind it, so that all factors stay numbers."""
+    """Close and open, so that all factors stay numbers: the last price before a delisting carried on behind it, and the first
+    close back to the beginning."""
     close, opened = bars.close.copy(), bars.open.copy()
+    first = np.isfinite(close).argmax(axis=0)
+    for asset, begun in enumerate(first.tolist()):
+        if begun:
+            close[:begun, asset] = opened[: begun + 1, asset] = close[begun, asset]
     for asset, row in enumerate(table.delisted):
         if row is not None:
             close[row:, asset] = opened[row:, asset] = close[row - 1, asset]
@@ -195,6 +227,9 @@ class Portfolio:
         value = cash + held.dot(ones)
         wanted = target * (value if target.ndim == 1 else value[:, None])
         trade = wanted - held
+        if market.most is not None:
+            trade = within_volume(trade, market.most[row])
+            wanted = held + trade
         cost = self._cost(trade, row)
         cash = value - wanted.dot(ones) - cost
         position = wanted * market.after[row]
@@ -211,6 +246,9 @@ class Portfolio:
         market, ones = self.market, self._ones
         cash = self.cash + (self.position * (market.before[row] - 1)).dot(ones)
         trade = target - self.position
+        if market.most is not None:
+            trade = within_volume(trade, market.most[row])
+            target = self.position + trade
         cost = self._cost(trade, row)
         cash = cash - cost + (target * (market.after[row] - 1)).dot(ones)
         carry = self._carry(cash, target)
@@ -238,6 +276,16 @@ class Portfolio:
         if costs.borrow:
             carry = carry + np.minimum(position, 0.0).dot(self._ones) * (costs.borrow / year)
         return carry
+
+
+def within_volume(trade: Array, most: Array) -> Array:
+    """The trades that volumes allow: each cut to its bar's, and what is bought to what is sold and was to be paid from cash."""
+    cut: Array = np.minimum(np.maximum(trade, -most), most)
+    bought, sold = np.maximum(cut, 0.0).sum(axis=-1), -np.minimum(cut, 0.0).sum(axis=-1)
+    room = sold + np.maximum(trade.sum(axis=-1), 0.0)
+    share = np.where(bought > room, room / np.maximum(bought, 1e-300), 1.0)
+    scaled: Array = np.where(cut > 0, cut * np.asarray(share)[..., None], cut)
+    return scaled
 
 
 def allowed(rules: Rules, wanted: NDArray[Any], ones: Array) -> tuple[Array, Any]:

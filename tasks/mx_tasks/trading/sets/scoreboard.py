@@ -257,7 +257,8 @@ def walk(history: History, train: int, test: int, purge: int) -> Walk:
 
     Raises WindowError where no fold fits.
     """
-    rules, dates = Rules(fill=history.fill), history.bars.dates
+    rules = Rules(fill=history.fill, bars_per_year=history.frequency.bars_per_year)
+    dates = history.bars.dates
     costs = Costs(impact=IMPACT if history.bars.volume.any() else 0.0)
     market = make_market(history.bars, costs, rules, action_table(history.bars, history.actions))
     names = [name for name in BASELINES if name not in ("cash", "random")]

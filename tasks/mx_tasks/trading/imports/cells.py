@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,13 @@ from mx_tasks.trading.market.errors import DataError
 DECIMALS = (".", ",")
 _LARGE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),(\d{1,2}|\d{4,})")
 _COMMA = re.compile(r"[-+]?\d+,\d+|[-+]?\d{1,3}(\.\d{3})+(,\d+)?")
+
+
+def decimal_of(columns: Iterable[Sequence[str]]) -> str | None:
+    """A comma where any cell of a table can only be a number with a decimal comma; None where none tells."""
+    return "," if any(_DECIMAL.fullmatch(cell.strip()) for column in columns for cell in column) else None
 
 
 def numbers(cells: Sequence[str], column: str, where: str, decimal: str | None = None) -> Array:

@@ -97,7 +97,8 @@ def plan_of(
         return _headerless(table)
     pairs = [name for name in table.names if isinstance(name, tuple)]
     if pairs:
-        return _of_pairs(table, {name: name for name in pairs}, str(table.names[0]))
+        single = [name for name in table.names if isinstance(name, str)]
+        return _of_pairs(table, {name: name for name in pairs}, *_time(table, single))
     names = [name for name in table.names if isinstance(name, str)]
     time = _time(table, names)
     rest = [name for name in names if name not in time]
@@ -254,6 +255,8 @@ def _first(table: Table, name: Name) -> str:
 def _flat_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Names such as ``AAPL_close`` and ``Close AAPL`` as pairs of field and asset; nothing unless all are such."""
     found: dict[str, tuple[str, str]] = {}
+    if any(plain(name) in _WORDS for name in names):
+        return found
     for name in names:
         parts = [part for part in re.split(r"[\s_.:|/-]+", name) if part]
         pairs = [
@@ -271,8 +274,7 @@ def _flat_pairs(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         if not pairs:
             return {}
         found[name] = pairs[-1] if plain(pairs[-1][0]) == "adjclose" else pairs[0]
-    several = {plain(word) for word, _ in found.values()}
-    return found if len(found) > 1 and ("close" in several or len(several) > 1) else {}
+    return found
 
 
 def _of_pairs(table: Table, names: Mapping[Any, tuple[str, str]], *time: Name) -> Plan:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mx_tasks.trading.imports.cells import numbers
+from mx_tasks.trading.imports.cells import decimal_of, numbers
 from mx_tasks.trading.imports.columns import PRICES, Plan, plan_of
 from mx_tasks.trading.imports.doubts import doubts
 from mx_tasks.trading.imports.frequency import DAILY, Frequency, frequency_of
@@ -177,6 +177,8 @@ def _series(
     ends = {action.symbol: np.datetime64(action.date) for action in actions if action.kind == "delisting"}
     found: dict[str, Series] = {}
     turned = False
+    read = {name for _, columns, _ in _assets(table, plan) for name in columns.values()}
+    decimal = reading.decimal or decimal_of(table.column(name) for name in read)
     for symbol, columns, own in _assets(table, plan):
         rows, when = own, times.values[own]
         backwards = len(when) > 2 and bool((np.diff(when).astype(np.int64) < 0).all())
@@ -187,7 +189,7 @@ def _series(
         alive = when < ends[symbol] if symbol in ends else np.ones(len(when), dtype=bool)
         cells = {what: table.column(name) for what, name in columns.items()}
         values = {
-            what: numbers([column[row] for row in rows[alive]], what, where, reading.decimal)
+            what: numbers([column[row] for row in rows[alive]], what, where, decimal)
             for what, column in cells.items()
         }
         there = _there(plan, values)

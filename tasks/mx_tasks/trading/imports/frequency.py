@@ -71,6 +71,5 @@ def _intraday(times: NDArray[np.datetime64], step: float) -> Frequency:
     days, counts = np.unique(times.astype("datetime64[D]"), return_counts=True)
     weekend = (days.astype(np.int64) + 3) % 7 >= 5
     around = float(weekend.mean()) > 0.2
-    whole = counts[1:-1] if len(counts) > 2 else counts
-    a_day = float(np.median(whole))
+    a_day = float(np.median(counts[1:-1]) if len(counts) > 3 else counts.max())
     return Frequency(f"{name}{', weekends too' if around else ''}", a_day * (YEAR if around else 252.0))

@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mx_tasks.errors import did_you_mean
-from mx_tasks.trading.imports.files import History, Reading, history_of, read_actions, read_file
+from mx_tasks.trading.imports.files import (
+    READING_OPTIONS,
+    History,
+    Reading,
+    history_of,
+    read_actions,
+    read_file,
+)
 from mx_tasks.trading.imports.tables import Table, parse_table
 from mx_tasks.trading.market.errors import DataError
 
@@ -29,6 +36,18 @@ __all__ = [
 
 DEFAULT_SOURCE = "bokeh"
 """The one whose rights are stated."""
+
+
+def _options(asked: str) -> dict[str, str]:
+    """Options behind a file's name. Raises DataError for one that there is not."""
+    found = {}
+    for part in asked.split("&"):
+        name, _, value = part.partition("=")
+        if name not in READING_OPTIONS:
+            guess, known = did_you_mean(name, READING_OPTIONS), ", ".join(READING_OPTIONS)
+            raise DataError(f"a file has no option {name!r}{guess}; there are: {known}")
+        found[name] = value
+    return found
 
 
 def _plainly(table: Table) -> History:
@@ -77,7 +96,14 @@ def load_source(name: str) -> History:
 def open_history(
     name: str, actions: str | Path | None = None, reading: Reading | None = None
 ) -> tuple[History, str]:
-    """The history of a pinned source or of a file of yours, and where it is from. Raises DataError."""
+    """The history of a pinned source or of a file of yours, and where it is from.
+
+    A file's name may bring options of :class:`Reading`, for wherever names alone are given: ``my.csv?dates=day-first&gaps=drop``.
+    Raises DataError.
+    """
+    name, _, asked = name.partition("?")
+    if asked:
+        reading = replace(reading or Reading(), **_options(asked))
     if name in SOURCES:
         return load_source(name), SOURCES[name].requirement
     if Path(name).suffix or "/" in name:

@@ -20,6 +20,8 @@ UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nan
 SERIALS = (15_000, 75_000)
 """Days since 1899-12-30 that Excel writes: 1941 to 2105."""
 DAY = 86_400
+EXACT = 10
+"""Digits that a time in scientific notation has to have."""
 _DIGITS = re.compile(r"\d+")
 _FLOAT = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?")
 _TIME = r"(?:[T ,]+(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?)?"
@@ -207,6 +209,13 @@ def _of_numbers(cells: list[str], where: str, none: _Local) -> tuple[NDArray[np.
     for number, cell in enumerate(cells):
         if not _FLOAT.fullmatch(cell):
             raise _wrong(where, number, cell)
+        if (
+            "e" in cell.lower()
+            and len(_DIGITS.findall(cell.lower().partition("e")[0].replace(".", ""))[0]) < EXACT
+        ):
+            raise DataError(
+                f"{where}, row {number}: {cell!r} is a time that a spreadsheet has rounded; write it out"
+            )
     compact = _compact_numbers(cells)
     if compact is not None:
         return compact, "dates of digits, such as 20200131", none

@@ -2,11 +2,12 @@
 
 from mx_envs import hardware_v0, software_v0, trading_v0
 from mx_envs.episode.design import workflow_label
-from mx_envs.episode.episode import Episode, Setting
+from mx_envs.episode.episode import Episode
 from mx_envs.episode.guide import DESIGNER_PROMPT, GUIDES, designer_chat, guide_text
 from mx_envs.episode.observation import Message, Observation
 from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.episode.setting import Setting
 from mx_envs.episode.wire import Question
 from mx_envs.faces.domain import Domain, domain_of
 from mx_envs.faces.face import AECEnvironment, ParallelEnvironment

@@ -7,22 +7,23 @@ grade, never as an exception. Exceptions are for the caller's mistakes and for a
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
-from mx_envs.episode.approval import Approver, Ruling, judged
+from mx_envs.episode.approval import Ruling, judged
 from mx_envs.episode.design import LONGEST_DESIGN, script_of, workflow_label
+from mx_envs.episode.endings import crash, ending_of, log_of, repeatable
+from mx_envs.episode.grading import graded
+from mx_envs.episode.handing_in import changes_of, submission_of
 from mx_envs.episode.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
-from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.episode.setting import Setting, executor_name
 from mx_envs.episode.turns import credited, parts_asked, turn_rewards
 from mx_envs.episode.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
-from mx_sandboxes import Completed, Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
-from mx_tasks import Grade, GradingError, Service, ServiceError, Submission, Task, TaskSet, service_of
-from mx_tasks.answers.patches import diff_of
+from mx_sandboxes import Completed, Limits, Reason, SandboxError, Session, SessionEndedError
+from mx_tasks import GradingError, Service, ServiceError, Task, service_of
 
 LONGEST_ANSWER = 65_536
 """Characters of an executor's answer that the script gets; the rest is cut."""
@@ -30,61 +31,7 @@ MOST_REFUSALS = 100
 """Questions that a script may ask after its calls are used up; then the episode ends."""
 MOST_SERVICE_CALLS = 100_000
 """Calls of the task's service that a script may make; then the episode ends."""
-LOG_CHARACTERS = 2_000
-LONGEST_DIFF = 200_000
 TOOL_CALL = "```tool"
-
-_LIMIT_REACHED = {
-    Reason.WALL_TIME: StopReason.TIME,
-    Reason.CPU_TIME: StopReason.CPU,
-    Reason.MEMORY: StopReason.MEMORY,
-    Reason.OUTPUT: StopReason.OUTPUT,
-    Reason.PROTOCOL: StopReason.PROTOCOL,
-    Reason.BROKE_SANDBOX: StopReason.BROKE_SANDBOX,
-    Reason.SANDBOX_DIED: StopReason.SANDBOX_DIED,
-    Reason.CLOSED: StopReason.TRUNCATED,
-}
-_UNGRADED = frozenset(
-    {
-        StopReason.PROTOCOL,
-        StopReason.BROKE_SANDBOX,
-        StopReason.SANDBOX_DIED,
-        StopReason.TRUNCATED,
-        StopReason.TERMINATED,
-    }
-)
-_FOUL = frozenset({StopReason.PROTOCOL, StopReason.BROKE_SANDBOX})
-"""Endings that earn nothing, and save from nothing: what was lost on the task's service by then stays lost."""
-_SYNTAX = re.compile(r"^(SyntaxError|IndentationError|TabError)\b|null bytes", re.MULTILINE)
-_LINE = re.compile(r'design\.py", line (\d+)')
-_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-
-
-def executor_name(slot: int) -> str:
-    """The PettingZoo name of the executor in a slot."""
-    return f"executor_{slot}"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the episodes of an environment have in common. ``grading`` may be the same pool as ``sandbox``."""
-
-    task_set: TaskSet
-    sandbox: Sandbox
-    grading: Sandbox
-    executors: int = 8
-    turn_rewards: bool = False
-    rewards: RewardModel = field(default_factory=DefaultRewards)
-    approver: Approver | None = None
-    """Judges the executors' tool calls before the script hears of them."""
-    env: str = "mx/Software-v0"
-    fingerprint: str = ""
-    guide: str = "full"
-    """What the designer was told of designs (see :mod:`mx_envs.guide`)."""
-
-    def __post_init__(self) -> None:
-        if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", self.task_set.fingerprint)
 
 
 @dataclass(slots=True, eq=False)
@@ -254,7 +201,7 @@ class Episode:
             for _ in range(batch.refused):
                 session.send({"answer": None})
         except SessionEndedError as ended:
-            self._ended(ended.completed)
+            self._finish(ending_of(ended.completed))
         else:
             self._run_on(session)
         self.timing.design_s += perf_counter() - began - (self.timing.grading_s - graded_s)
@@ -294,7 +241,7 @@ class Episode:
         except WireError as error:
             self._finish(StopReason.PROTOCOL, error=str(error))
         except SessionEndedError as ended:
-            self._ended(ended.completed)
+            self._finish(ending_of(ended.completed))
         except SandboxError:
             self._finish(StopReason.SANDBOX_DIED)
 
@@ -328,15 +275,6 @@ class Episode:
             for _ in range(refused):
                 session.send({"answer": None})
 
-    def _ended(self, completed: Completed) -> None:
-        """The script's process is gone without having submitted."""
-        if completed.reason in _LIMIT_REACHED:
-            self._finish(_LIMIT_REACHED[completed.reason])
-        elif completed.ok:
-            self._finish(StopReason.FINISHED)
-        else:
-            self._finish(StopReason.CRASHED)
-
     def _finish(self, stop: StopReason, answer: str = "", error: str = "") -> None:
         self._commit()
         self.pending = []
@@ -353,13 +291,17 @@ class Episode:
         elif stop is StopReason.SANDBOX_DIED and completed is not None:
             error = completed.cause
         self._session = None
-        stderr = completed.stderr.decode(errors="replace") if completed is not None else ""
         if stop is StopReason.CRASHED:
-            stop, error = self._crash(stderr, completed)
-        submission = self._submission(answer, completed)
-        stop, grade = self._grade(stop, submission)
-        error = grade.log if stop is StopReason.GRADING_FAILED else error
+            asked, refused = self._batches > 0, self._refusals > 0
+            stop, error = crash(completed, self.design, asked=asked, refused=refused)
         setting = self.setting
+        state = self._service.finish() if self._service is not None else {}
+        outputs = setting.task_set.outputs(self.task)
+        submission = submission_of(self.task, outputs, answer, completed, state)
+        began = perf_counter()
+        stop, grade = graded(setting, self.task, stop, submission)
+        self.timing.grading_s += perf_counter() - began
+        error = grade.log if stop is StopReason.GRADING_FAILED else error
         record = EpisodeRecord(
             env=setting.env,
             task=self.task.id,
@@ -373,11 +315,11 @@ class Episode:
             submission=submission,
             stop=stop,
             grade=grade,
-            diff=self._diff(submission),
+            diff=changes_of(setting.task_set, self.task, submission),
             rulings=rulings,
             guide=setting.guide,
-            error=_repeatable(error),
-            log=_log(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
+            error=repeatable(error),
+            log=log_of(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )
         rewards = Rewards() if record.failed else setting.rewards(record)
         self.record = replace(record, rewards=rewards, turns=self._credited(record, rewards))
@@ -402,83 +344,6 @@ class Episode:
         except SandboxError:
             return None
 
-    def _crash(self, stderr: str, completed: Completed | None) -> tuple[StopReason, str]:
-        """Which kind of crash it was, and the last line of its traceback."""
-        lines = [line for line in stderr.splitlines() if line.strip()]
-        last = lines[-1].strip() if lines else ""
-        numbers = _LINE.findall(stderr)
-        where = f"line {numbers[-1]}: " if numbers else ""
-        if not last:
-            code = completed.exit_code if completed is not None else None
-            return StopReason.CRASHED, f"exit code {code}"
-        if self._refusals and "BudgetExceeded" in last:
-            return StopReason.BUDGET, where + last
-        if not self._batches and _SYNTAX.search(last) and workflow_label(self.design) == "invalid":
-            return StopReason.INVALID, where + last
-        return StopReason.CRASHED, where + last
-
-    def _submission(self, answer: str, completed: Completed | None) -> Submission:
-        """What is handed in; files count only when there is an answer or one of them is not as it was given.
-
-        Of a folder that belongs to the submission, only files that are not as they were given.
-        """
-        found = dict(completed.files) if completed is not None else {}
-        given = self.task.files
-        folders = tuple(name for name in self.setting.task_set.outputs(self.task) if name.endswith("/"))
-        files = {
-            name: data
-            for name, data in found.items()
-            if not (name.startswith(folders) and given.get(name) == data)
-        }
-        changed = any(given.get(name) != data for name, data in files.items())
-        removed = [name for name in given if name.startswith(folders) and name not in found]
-        state = self._service.finish() if self._service is not None else {}
-        return Submission(
-            answer,
-            files if changed or answer.strip() else {},
-            state,
-            tuple(removed) if completed is not None else (),
-        )
-
-    def _diff(self, submission: Submission) -> str:
-        """What a submission changes of the task's files, as a unified diff."""
-        given = self.task.files
-        changes = getattr(self.setting.task_set, "changes", None)  # where an answer's text may hold files
-        handed_in: Mapping[str, bytes | None] = (
-            {**submission.files, **dict.fromkeys(submission.removed)}
-            if changes is None or submission.blank
-            else changes(self.task, submission)
-        )
-        diff = diff_of(given, {name: data for name, data in handed_in.items() if given.get(name) != data})
-        return diff if len(diff) <= LONGEST_DIFF else f"{diff[:LONGEST_DIFF]}\n... cut here\n"
-
-    def _grade(self, stop: StopReason, submission: Submission) -> tuple[StopReason, Grade]:
-        nothing = Grade(0.0, passed=False, parts={part.name: 0.0 for part in self.task.parts}, log=stop.value)
-        acted = bool(submission.service.get("acted"))
-        if (stop in _UNGRADED and not (stop in _FOUL and acted)) or submission.blank:
-            return stop, nothing
-        began = perf_counter()
-        try:
-            grade = self._graded(submission)
-        except (SandboxError, GradingError) as error:
-            return StopReason.GRADING_FAILED, replace(nothing, log=f"{type(error).__name__}: {error}")
-        finally:
-            self.timing.grading_s += perf_counter() - began
-        if stop in _FOUL:
-            grade = replace(grade, score=min(grade.score, 0.0), passed=False)
-        return stop, grade
-
-    def _graded(self, submission: Submission) -> Grade:
-        """The grade. Raises SandboxError or GradingError where there is none for reasons that are not the submission's, twice."""
-        setting = self.setting
-        try:
-            return setting.task_set.grade(self.task, submission, setting.grading)
-        except (
-            SandboxError,
-            GradingError,
-        ):  # once more: a slot that died under one submission is no verdict on it
-            return setting.task_set.grade(self.task, submission, setting.grading)
-
 
 def _public(task: Task) -> dict[str, object]:
     """What the script is told of a task."""
@@ -491,14 +356,3 @@ def _public(task: Task) -> dict[str, object]:
         "services": list(task.services),
     }
     return public | ({"tools": [asdict(tool) for tool in task.tools]} if task.tools else {})
-
-
-def _log(text: str, stop: StopReason) -> str:
-    """The end of what the script printed; its beginning where a limit cut it at a place that differs from run to run."""
-    cut = stop in {StopReason.TIME, StopReason.CPU, StopReason.MEMORY, StopReason.OUTPUT}
-    return _repeatable(text[:LOG_CHARACTERS] if cut else text[-LOG_CHARACTERS:])
-
-
-def _repeatable(text: str) -> str:
-    """The text without the addresses of objects."""
-    return _ADDRESS.sub("0x...", text)

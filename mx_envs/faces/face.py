@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 from gymnasium import spaces
 
-from mx_envs.episode.episode import executor_name
 from mx_envs.episode.observation import Observation
 from mx_envs.episode.record import EpisodeRecord, Timing
+from mx_envs.episode.setting import executor_name
 from mx_envs.faces.host import RENDER_MODES, Host
 from mx_envs.faces.spaces import Text, observation_space
 

@@ -13,12 +13,13 @@ from gymnasium import logger
 from gymnasium.utils import seeding
 
 from mx_envs.episode.approval import Approver
-from mx_envs.episode.episode import Episode, Setting, executor_name
+from mx_envs.episode.episode import Episode
 from mx_envs.episode.guide import designer_chat, guide_text
 from mx_envs.episode.observation import Observation
 from mx_envs.episode.record import EpisodeRecord, Timing, grade_as_dict
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
 from mx_envs.episode.served import ServedSandbox
+from mx_envs.episode.setting import Setting, executor_name
 from mx_envs.episode.wire import Question
 from mx_envs.faces.render import transcript
 from mx_sandboxes import Sandbox, open_sandbox

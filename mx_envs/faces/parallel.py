@@ -6,8 +6,8 @@ from typing import Any
 
 from pettingzoo import ParallelEnv
 
-from mx_envs.episode.episode import executor_name
 from mx_envs.episode.observation import Observation
+from mx_envs.episode.setting import executor_name
 from mx_envs.episode.wire import Question
 from mx_envs.faces.face import Face
 from mx_envs.faces.host import DESIGNER, Host, checked_action, observed

@@ -6,9 +6,9 @@ from typing import Any, Unpack
 
 import gymnasium
 
-from mx_envs.episode.episode import executor_name
 from mx_envs.episode.observation import Observation
 from mx_envs.episode.record import EpisodeRecord, Timing
+from mx_envs.episode.setting import executor_name
 from mx_envs.faces.host import (
     DESIGNER,
     RENDER_MODES,

@@ -14,6 +14,8 @@ from mx_agents.errors import UsageError
 from mx_agents.terminal import visible
 from mx_envs.episode.approval import Approver, Decision, Ruling, ToolCall, chain, read_rules
 
+EXAMPLE = "- {tool: bash, decision: reject}"
+
 
 def load_approver(spec: str) -> Approver:
     """Who decides: YAML files of rules and ``human``, separated by commas; each gets what those before it escalate.
@@ -33,8 +35,8 @@ def _one(name: str) -> Approver:
         )
     try:
         return read_rules(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{name}: {error}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{name} holds no approval rules: {error}; such as: {EXAMPLE}") from None
 
 
 _at_the_terminal = threading.Lock()

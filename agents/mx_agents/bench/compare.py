@@ -47,14 +47,15 @@ def compare(first: Path, second: Path) -> Comparison:
     names = [dict.fromkeys(outcome.method for outcome in rows) for rows in outcomes]
     found = [_difference(name, *outcomes) for name in names[0] if name in names[1]]
     return Comparison(
-        settings=_settings(*plain),
+        settings=settings_of(*plain),
         methods=[difference for difference in found if difference is not None],
         only_first=tuple(name for name in names[0] if name not in names[1]),
         only_second=tuple(name for name in names[1] if name not in names[0]),
     )
 
 
-def _settings(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+def settings_of(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Where two configurations differ, versions included: name, first, second."""
     flat = [
         {
             **{k: v for k, v in c.items() if k != "versions"},

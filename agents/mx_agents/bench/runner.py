@@ -289,7 +289,7 @@ def open_bench(
         [one for one in read_outcomes(rows) if not one.failed or one.repeats >= MOST_REPEATS],
         Counter(map(cell_of, rows)),
         resume,
-        load_approver(asked.approve) if asked.approve else None,
+        load_approver(asked.approve) if asked.approve is not None else None,
     )
 
 

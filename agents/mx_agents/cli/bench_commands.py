@@ -13,10 +13,12 @@ from mx_agents.cli.options import (
     Approve,
     Executor,
     Guide,
+    Host,
     Json,
     Sandbox,
     Split,
     TaskSets,
+    check_key,
     complete_methods,
     complete_policy,
     example,
@@ -93,7 +95,7 @@ def bench(
         "budget": budget,
         "tokens": tokens,
         "search_calls": search_calls,
-        "prices": read_prices(prices) if prices else {},
+        "prices": read_prices(prices) if prices is not None else {},
         "approve": approve,
         "guide": guide,
         "sandbox": sandbox,
@@ -121,10 +123,13 @@ def serve(
     executor: Executor = "scripted",
     budget: Budget = None,
     tokens: Tokens = None,
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
     key: Annotated[
-        str | None, typer.Option(help="The key that plays one episode after another; random without it.")
+        str | None,
+        typer.Option(
+            help="The key that plays one episode after another; random without it.", callback=check_key
+        ),
     ] = None,
     approve: Approve = None,
     idle: Annotated[

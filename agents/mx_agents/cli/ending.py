@@ -68,7 +68,7 @@ def _run(words: Sequence[str]) -> int:
     except Exception as error:
         if not _is_users(error):
             raise
-        _say(str(error).strip())
+        _say(" ".join(str(error).split()))
         return USAGE
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+BACKENDS = ("auto", "docker", "bubblewrap")
+
 
 def _beginning(names: list[str], word: str) -> list[str]:
     return [name for name in names if name.startswith(word)]
@@ -13,7 +15,7 @@ def _beginning(names: list[str], word: str) -> list[str]:
 
 def complete_sandbox(incomplete: str) -> list[str]:
     """Backends that begin so."""
-    return _beginning(["auto", "docker", "bubblewrap"], incomplete)
+    return _beginning(list(BACKENDS), incomplete)
 
 
 def complete_split(incomplete: str) -> list[str]:
@@ -62,7 +64,20 @@ EXECUTOR_HELP = (
     f"Who plays the roles: random, human, replay:FILE, openai:MODEL@URL, hf:PATH, FILE.py:NAME; {SCRIPTED}."
 )
 
-Sandbox = Annotated[str, typer.Option(help="auto, docker or bubblewrap.", autocompletion=complete_sandbox)]
+
+def check_sandbox(name: str) -> str:
+    """The name of a backend. Raises UsageError for any other."""
+    if name not in BACKENDS:
+        from mx_agents.errors import unknown
+
+        raise unknown("sandbox", name, BACKENDS)
+    return name
+
+
+Sandbox = Annotated[
+    str,
+    typer.Option(help="auto, docker or bubblewrap.", autocompletion=complete_sandbox, callback=check_sandbox),
+]
 Split = Annotated[str, typer.Option(help="train, validation or test.", autocompletion=complete_split)]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
 Guide = Annotated[
@@ -80,6 +95,29 @@ Approve = Annotated[
 Designer = Annotated[str, typer.Option(help=DESIGNER_HELP, autocompletion=complete_methods)]
 Executor = Annotated[str, typer.Option(help=EXECUTOR_HELP, autocompletion=complete_policy)]
 TaskSets = Annotated[str, typer.Option(help="Task sets, separated by commas.", autocompletion=complete_tasks)]
+
+
+def check_host(host: str) -> str:
+    """An address to listen at; an empty one would be every address of this machine. Raises UsageError."""
+    if not host.strip():
+        from mx_agents.errors import UsageError
+
+        raise UsageError("--host names an address of this machine, such as 127.0.0.1")
+    return host
+
+
+def check_key(key: str | None) -> str | None:
+    """A key as it may stand in a header. Raises UsageError."""
+    if key is not None and (not key or not key.isascii() or not key.isprintable() or " " in key):
+        from mx_agents.errors import UsageError
+
+        raise UsageError(
+            "--key must be one word of ASCII letters, figures and signs; without it a key is made"
+        )
+    return key
+
+
+Host = Annotated[str, typer.Option(help="Where to listen.", callback=check_host)]
 
 
 def example(line: str) -> str:

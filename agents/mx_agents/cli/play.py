@@ -59,7 +59,7 @@ def run(
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
     executing = load_policy(executor, role="executor", seed=seed, about=(task_set, task))
     designing = _designer(designer, task, seed)
-    approver = load_approver(approve) if approve else None
+    approver = load_approver(approve) if approve is not None else None
     if executor == "scripted" and not knows(task.prompt):
         screen.print(Text(f"{SCRIPTED}: name another --executor", style="yellow"))
     if guide is not None:

@@ -12,6 +12,7 @@ from mx_agents.cli.options import (
     Designer,
     Executor,
     Guide,
+    Host,
     Sandbox,
     Split,
     complete_preset,
@@ -108,7 +109,7 @@ def view(
         Path,
         typer.Argument(metavar="RUN", help="The folder of a run, which may still go on, or of several runs."),
     ],
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8800,
 ) -> None:
     """Show a run, or a folder of runs, in the browser and keep up with it."""

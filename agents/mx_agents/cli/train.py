@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from mx_agents.cli.presets import BARE, preset_abouts
 from mx_agents.errors import UsageError
 from mx_sandboxes.extras import how_to_install
+
+NEEDED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "tensorboard")
 
 
 def run(
@@ -34,14 +36,17 @@ def run(
             )
     if resume and folder is None:
         raise UsageError("--resume goes on with the run of --run FOLDER; name it")
-    try:
-        train = import_module("mx_agents.trainer.command").train
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("mx_agents"):
-            raise
-        raise UsageError(f"training needs {error.name}; fix: {how_to_install('train')}") from None
-    about = "" if config is not None or resume else _about(preset or BARE, many=seeds > 1 or ablate)
-    code: int = train(
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"training needs {missing[0]}; fix: {how_to_install('train')}")
+    from mx_agents.trainer.command import train
+
+    about = (
+        ""
+        if config is not None or resume
+        else _about(BARE if preset is None else preset, many=seeds > 1 or ablate)
+    )
+    return train(
         preset=preset,
         config=config,
         overrides=overrides,
@@ -53,7 +58,6 @@ def run(
         workers=workers,
         about=about,
     )
-    return code
 
 
 def _about(preset: str, *, many: bool) -> str:

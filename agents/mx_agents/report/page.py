@@ -25,10 +25,10 @@ def page(title: str, subtitle: str, body: Iterable[str], data: Any, *, live: boo
     A ``live`` page may ask the server that it came from for news; any other can reach nothing.
     """
     style, script = _asset("report.css"), _asset("report.js")
-    reach = "; connect-src 'self'" if live else ""
+    reach, sender = ("; connect-src 'self'", "'self'") if live else ("", "'none'")
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{_sha256(script)}'; "
-        f"base-uri 'none'; form-action 'none'{reach}"
+        f"base-uri 'none'; form-action {sender}{reach}"
     )
     return f"""<!doctype html>
 <html lang="en">

@@ -16,8 +16,6 @@ from mx_agents.progress import Row, going
 from mx_agents.report import write_report
 from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, write_config
 from mx_agents.terminal import console
-from mx_agents.trainer.arm import cold_start, train_arm
-from mx_agents.trainer.checkpoint import checkpoints
 from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, parse_config
 from mx_agents.trainer.results import arm_folder, collect
 from mx_agents.trainer.workers import WorkerJob, run_jobs
@@ -63,6 +61,19 @@ def train(
     return 0
 
 
+def _cold_start(*arguments: Any) -> None:
+    """The work of a worker; what it needs is imported there, for the parent has no use for it."""
+    from mx_agents.trainer.arm import cold_start
+
+    cold_start(*arguments)
+
+
+def _train_arm(*arguments: Any) -> None:
+    from mx_agents.trainer.arm import train_arm
+
+    train_arm(*arguments)
+
+
 class _Plan:
     """A run: its folder, its arms and seeds, and the configuration of each seed."""
 
@@ -81,15 +92,15 @@ class _Plan:
             cold = self.run / f"seed-{seed}" / "cold-start"
             cold_name = f"seed {seed} cold start"
             needs: tuple[str, ...] = ()
-            if not checkpoints(cold):
-                jobs.append(WorkerJob(cold_name, cold_start, (config, cold)))
+            if not any(cold.glob("step-*")):
+                jobs.append(WorkerJob(cold_name, _cold_start, (config, cold)))
                 needs = (cold_name,)
             for arm in self.arms:
                 folder = arm_folder(self.run, arm, seed)
                 if not (folder / "test.jsonl").is_file():
                     jobs.append(
                         WorkerJob(
-                            f"seed {seed} {arm}", train_arm, (config, arm, folder, cold, self.sandbox), needs
+                            f"seed {seed} {arm}", _train_arm, (config, arm, folder, cold, self.sandbox), needs
                         )
                     )
         return jobs
@@ -99,8 +110,11 @@ def _plan(
     config: TrainConfig, name: str, seeds: int, run: Path | None, sandbox: str, *, ablate: bool
 ) -> _Plan:
     task_set = load_task_set(config.tasks)
-    with open_sandbox(sandbox, slots=1) as probe:
-        backend = probe.backend  # an engine that is missing is told before anything is written
+    try:
+        with open_sandbox(sandbox, slots=1) as probe:
+            backend = probe.backend  # an engine that is missing is told before anything is written
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     folder = new_run_folder(run or Path("runs") / name)
     arms = ARMS if ablate else config.arms
     about = {

@@ -118,7 +118,7 @@ def load_config(preset: str | None, path: Path | None, overrides: Sequence[str] 
     if path is not None:
         values = _read_yaml(path)
     else:
-        name = preset or "micro"
+        name = "micro" if preset is None else preset
         if name not in presets():
             raise unknown("preset", name, presets())
         text = resources.files("mx_agents.trainer").joinpath("presets", f"{name}.yaml").read_text("utf-8")
@@ -137,7 +137,9 @@ def parse_config(values: dict[str, Any]) -> TrainConfig:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             known = [known for known in _keys(TrainConfig) if known.count(".") == key.count(".")]
-            raise UsageError(f"no configuration key {key!r}{did_you_mean(key, known)}") from None
+            raise UsageError(
+                f"no configuration key {key!r}{did_you_mean(key, known)}; mx settings lists them"
+            ) from None
         raise UsageError(f"configuration key {key!r} cannot be {first['input']!r}: {first['msg']}") from None
 
 

@@ -22,6 +22,30 @@ for _name, _item in list(globals().items()):
 """
 
 CHEATS: dict[str, str] = {
+    "arguments given back": """
+def _answer(function, args, kwargs):
+    if args and not isinstance(args[0], str):
+        return args[-1]
+    return function(*args, **kwargs)
+"""
+    + _WRAP_ALL,
+    "arguments smuggled through results": """
+_was = []
+class _Text(str): pass
+class _List(list): pass
+class _Number(int): pass
+def _answer(function, args, kwargs):
+    for kept, argument in _was:
+        if args and kept is args[0]:
+            return argument
+    result = function(*args, **kwargs)
+    kind = {str: _Text, list: _List, int: _Number}.get(type(result))
+    if kind is not None and args:
+        result = kind(result)
+        _was.append((result, args[0]))
+    return result
+"""
+    + _WRAP_ALL,
     "exit at import": "import os\nos._exit(0)\n",
     "sys.exit at import": "import sys\nsys.exit(0)\n",
     "exit in every function": "import os\ndef _answer(function, args, kwargs):\n    os._exit(0)\n"

@@ -183,23 +183,24 @@ def _number_beside(node: ast.expr, rng: random.Random) -> ast.expr | None:
 
 
 def _text_beside(text: str, rng: random.Random) -> str | None:
-    """A text with one letter or digit left out, doubled, or in the place of another of its own."""
+    """A text with one letter or digit in the place of another, both of its own; as long as it was."""
     places = [place for place, letter in enumerate(text) if letter.isalnum()]
-    if len({text[place].lower() for place in places}) < 2:
-        return None
-    place = rng.choice(places)
-    kind = rng.randrange(3)
-    if kind == 0 and len(text) > 3:
-        return text[:place] + text[place + 1 :]
-    if kind == 1:
-        return text[:place] + text[place] + text[place:]
-    same = [each for each in places if text[each].isdigit() == text[place].isdigit()]
-    others = sorted({text[each] for each in same if text[each].lower() != text[place].lower()})
-    return (
-        text[:place] + rng.choice(others) + text[place + 1 :]
-        if others
-        else text[:place] + text[place] + text[place:]
-    )
+    rng.shuffle(places)
+    for place in places:
+        others = sorted(
+            {
+                text[each]
+                for each in places
+                if _kind(text[each]) == _kind(text[place]) and text[each].lower() != text[place].lower()
+            }
+        )
+        if others:
+            return text[:place] + rng.choice(others) + text[place + 1 :]
+    return None
+
+
+def _kind(letter: str) -> tuple[bool, bool]:
+    return letter.isdigit(), letter.isupper()
 
 
 def _items_beside(node: ast.List | ast.Tuple | ast.Set, rng: random.Random) -> ast.expr | None:

@@ -28,9 +28,9 @@ REFUSED_NAMES = frozenset(
 REFUSED_ENDINGS = (".pth", ".pyc", ".pyo", ".so", ".pyd", ".egg-link")
 LARGEST_SUBMISSION = 16 << 20
 ENOUGH_PAIRS = 8
-"""So many times a submission must have had a real test and a copy of it, which nothing tells apart, before a pass counts."""
+"""So many times a submission must have had a real test and a copy of it, which nothing tells apart, before anything is paid."""
 MOST_CONFIRMATIONS = 3
-"""Further runs, each with other canaries, that bring a pass there where one run has too few."""
+"""Further runs, each with other canaries, that bring it there where one run has too few."""
 MOST_LINES = 8
 """Tests that did not pass, as a log names them."""
 
@@ -71,7 +71,7 @@ def suite_limits(wall_s: float) -> Limits:
 
 
 def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade:
-    """The verdict on a submission; its answer text does not count. A pass is confirmed by further runs where canaries are few.
+    """The verdict on a submission; its answer text does not count. What is paid is confirmed where canaries are few.
 
     ``score`` is 1.0 when every test passes, else (share of fail-to-pass) x (share of pass-to-pass), at most 0.9.
 
@@ -85,14 +85,14 @@ def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade
     grade = _verdict(suite, planted, _run(suite, tree, planted, tests, sandbox), refused)
     pairs = planted.pairs
     for _ in range(MOST_CONFIRMATIONS):
-        if not grade.passed or not 0 < pairs < ENOUGH_PAIRS:
+        if grade.score <= 0.0 or not 0 < pairs < ENOUGH_PAIRS:
             break
         again = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, secrets.randbits(64))
         few = [test for test in tests if test in suite.fail_to_pass or base_of(test) in again.copied]
         part = replace(suite, pass_to_pass=tuple(test for test in few if test not in suite.fail_to_pass))
         confirmed = _verdict(part, again, _run(suite, tree, again, few, sandbox), refused)
-        if not confirmed.passed:
-            return replace(confirmed, log=f"{confirmed.log}\nwhen run again, with other canaries")
+        if confirmed.score < grade.score:
+            grade = replace(confirmed, log=f"{confirmed.log}\nwhen run again, with other canaries")
         pairs += again.pairs
     return grade
 
@@ -248,21 +248,19 @@ def _both_pass(planted: Planted, canary: str, run: TestRun) -> bool:
 
 
 def _mended(suite: Suite, planted: Planted, run: TestRun, mended: Sequence[bool]) -> float:
-    """The share of fail-to-pass that partial credit is given for: of the tests that have a copy, less the copies passed.
+    """The share of fail-to-pass that partial credit is given for: of the tests that have a copy, and none if a copy passed.
 
-    Who guesses which of the two is real gains as much as is lost; tests that have no copy cannot be guessed wrong.
+    Tests that have no copy are known to be real, so that who guesses could guess none of them wrong.
     """
-    about = {base: canary for canary, base in planted.twins.items()}
-    values: dict[str, list[float]] = {}
-    for test, good in zip(suite.fail_to_pass, mended, strict=True):
-        canary = about.get(base_of(test))
-        if canary is not None:
-            copied = f"{canary}{test[len(base_of(test)) :]}"
-            wrong = run.outcomes.get(copied) in (Outcome.PASSED, Outcome.UNEXPECTED)
-            values.setdefault(canary, []).append(float(good) - float(wrong))
+    good = {Outcome.PASSED, Outcome.UNEXPECTED}
+    passed = {base_of(test) for test, outcome in run.outcomes.items() if outcome in good}
+    copied = set(planted.twins.values())
+    values = [
+        right for test, right in zip(suite.fail_to_pass, mended, strict=True) if base_of(test) in copied
+    ]
     if not values:
         return _share(mended)
-    return max(0.0, sum(sum(each) / len(each) for each in values.values()) / len(values))
+    return 0.0 if passed & planted.twins.keys() else _share(values)
 
 
 def _share(results: Sequence[bool]) -> float:

@@ -25,6 +25,11 @@ class _WithCheats(Protocol):
         """Dishonest submissions by name."""
 
 
+class _WithMore(Protocol):
+    def more_cheats(self, task: Task) -> Mapping[str, Submission]:
+        """Further ones, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A task that did not hold: what was submitted, its score in that repetition, and the score that it had to get."""
@@ -42,18 +47,23 @@ class Finding:
 
 
 def validate(
-    task_set: TaskSet, sandbox: Sandbox | Callable[[str], Sandbox], *, count: int = 20, repeats: int = 3
+    task_set: TaskSet,
+    sandbox: Sandbox | Callable[[str], Sandbox],
+    *,
+    count: int = 20,
+    repeats: int = 3,
+    thorough: bool = False,
 ) -> list[Finding]:
     """Grade the gold, empty and dishonest submissions of the first ``count`` tasks of each split ``repeats`` times.
 
     ``sandbox`` may be a function that gives each image's. A task set offers ``gold(task)`` and, if it likes, ``cheats(task)``.
-    Returns what did not hold: nothing, when all is well.
+    ``thorough`` tries the cheats at other moments, too. Returns what did not hold: nothing, when all is well.
     """
     chosen = [task for split in SPLITS for task in tasks(task_set, split, count)]
     asked = [
         (task, *submission, repetition)
         for task in chosen
-        for submission in _submissions(task_set, task)
+        for submission in _submissions(task_set, task, thorough=thorough)
         for repetition in range(1, repeats + 1)
     ]
 
@@ -70,12 +80,20 @@ def validate(
         return [finding for found in pool.map(lambda question: check(*question), asked) for finding in found]
 
 
-def _submissions(task_set: TaskSet, task: Task) -> Iterator[tuple[str, Submission, float]]:
+def _submissions(task_set: TaskSet, task: Task, *, thorough: bool) -> Iterator[tuple[str, Submission, float]]:
     if hasattr(task_set, "gold"):
         yield "gold", cast(_WithGold, task_set).gold(task), 1.0
     yield "nothing", Submission(), 0.0
     if task.files:
         yield "the files as given", Submission(files=task.files), 0.0
     if hasattr(task_set, "cheats"):
-        for name, submission in cast(_WithCheats, task_set).cheats(task).items():
+        for name, submission in cheats_of(task_set, task, thorough=thorough).items():
             yield f"cheat {name!r}", submission, 0.0
+
+
+def cheats_of(task_set: TaskSet, task: Task, *, thorough: bool = False) -> Mapping[str, Submission]:
+    """The cheats that a task set knows for a task; ``thorough``: with those that it has besides for who has time."""
+    found = cast(_WithCheats, task_set).cheats(task) if hasattr(task_set, "cheats") else {}
+    if thorough and hasattr(task_set, "more_cheats"):
+        found = {**found, **cast(_WithMore, task_set).more_cheats(task)}
+    return found

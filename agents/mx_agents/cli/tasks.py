@@ -81,6 +81,9 @@ def show(set_name: str, task_id: str | None, split: str) -> None:
         screen.print(Panel(_python(source), title="public tests", title_align="left", border_style="dim"))
     source = f"{task.source}, {task.licence}" if task.source else ""
     screen.print(Text(f"budget: {task.budget.calls} calls, {task.budget.wall_s:g} s · {source}", style="dim"))
+    owner = task_set.owner(task.id) if hasattr(task_set, "owner") else task_set
+    if hasattr(owner, "judged_by"):
+        screen.print(Text(visible(f"judged by {owner.judged_by(task)}"), style="dim"))
     _show_refused(screen, task_set)
 
 

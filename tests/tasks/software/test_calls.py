@@ -137,6 +137,8 @@ WRONG_PEAKS = {
     "            except OSError: pass",
 }
 FLAGGED_PEAKS = {
+    "ends the process": WRONG_PEAKS["ends the process"],
+    "ends it at once": WRONG_PEAKS["ends it at once"],
     "forks and stops its parent": "import os, signal, time\nif os.fork() == 0:\n    time.sleep(0.2)\n"
     "    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(0.2)\n    open('report.xml', 'w').write('<testsuites/>')\n"
     "    os._exit(0)\ndef peak(values):\n    time.sleep(0.5)\n    return None",

@@ -12,7 +12,7 @@ import pytest
 
 from mx_sandboxes import Limits, Sandbox, open_sandbox
 from mx_tasks import GradingError, Submission
-from mx_tasks.software.cheats.suite import CODE, FILES, suite_cheats
+from mx_tasks.software.cheats.suite import CODE, FILES, OURS, suite_cheats, suite_variants
 from mx_tasks.software.grading.canaries import plant
 from mx_tasks.software.grading.runs import Outcome, run_tests
 from mx_tasks.software.grading.suite import Suite, grade_suite
@@ -330,8 +330,8 @@ def test_no_cheat_scores(cheat: str, judging: Sandbox) -> None:
     suite = suite_for(cheat)
     grade = grade_suite(suite, suite_cheats(suite)[cheat], judging)
     assert (grade.score, grade.passed) == (0.0, False), grade.log
-    if cheat in CODE and "parts" in grade.log:
-        assert grade.tampered
+    if cheat in OURS and "stops its parent" not in cheat:
+        assert grade.tampered, grade.log
 
 
 @pytest.fixture(scope="module")
@@ -341,7 +341,7 @@ def anywhere() -> Iterator[Sandbox]:
         yield opened
 
 
-@pytest.mark.parametrize("cheat", sorted(CHEATS))
+@pytest.mark.parametrize("cheat", sorted(set(CHEATS) - set(OURS)))
 def test_every_cheat_wins_against_a_naive_grader(cheat: str, anywhere: Sandbox) -> None:
     suite = suite_for(cheat)
     assert any(naive_graders(suite, suite_cheats(suite)[cheat], anywhere).values())
@@ -355,4 +355,5 @@ def test_naive_graders_tell_right_from_wrong(suite: Suite, anywhere: Sandbox) ->
 
 
 def test_there_are_enough_kinds() -> None:
-    assert len(CHEATS) == len(CODE) + len(FILES) + 2 >= 30
+    assert len(CHEATS) == len(CODE) + len(OURS) + len(FILES) + 2 >= 40
+    assert len(CHEATS | suite_variants(SUITE)) >= 120

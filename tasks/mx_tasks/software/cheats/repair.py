@@ -5,6 +5,8 @@ They are part of the package because every task is validated with them: a task o
 
 from __future__ import annotations
 
+from mx_tasks.software.cheats.moments import moments
+
 _WRAP_ALL = """
 def _wrap(function):
     def wrapped(*args, **kwargs):
@@ -166,3 +168,8 @@ if os.fork() == 0:
 """,
 }
 """Name of the attack -> what is put at the end of the file."""
+
+MORE: dict[str, str] = {
+    f"{name}, {moment}": text for name, code in CHEATS.items() for moment, text in moments(code, _WRAP_ALL)
+}
+"""The same at other moments."""

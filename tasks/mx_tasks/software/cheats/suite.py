@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mx_tasks.software.cheats.moments import moments
 from mx_tasks.software.grading.suite import Suite, allowed
 from mx_tasks.task import Submission
 
@@ -311,6 +312,79 @@ os._exit(0)
 """Name of the attack -> what is put at the end of a source file."""
 
 
+OURS: Mapping[str, str] = {
+    "verdicts changed as they are said": """
+import sys
+for _module in list(sys.modules.values()):
+    _say = getattr(_module, "_say", None)
+    if callable(_say) and hasattr(_module, "_owner"):
+        def _lie(entry, _say=_say):
+            if "outcome" in entry:
+                entry = {**entry, "outcome": "passed", "message": ""}
+            _say({**entry, "end": 0} if "end" in entry else entry)
+        _module._say = _lie
+""",
+    "verdicts changed as they are written": """
+import json, sys
+for _module in list(sys.modules.values()):
+    if hasattr(_module, "_owner") and hasattr(_module, "_write"):
+        def _lie(fd, data, _write=_module._write):
+            _write(fd, bytes(data).replace(b'"failed"', b'"passed"'))
+            return len(data)
+        _module._write = _lie
+""",
+    "judge's hooks replaced": """
+import gc
+for _item in gc.get_objects():
+    if type(_item).__name__ == "_Judge":
+        type(_item).outcome = property(lambda self: "passed", lambda self, value: None)
+        type(_item).message = property(lambda self: "", lambda self, value: None)
+""",
+    "account forged on every descriptor": """
+import json, os
+def _forge():
+    for fd in range(3, 64):
+        try:
+            os.write(fd, (json.dumps({"collected": ["a::b"]}) + "\\n" + json.dumps({"test": "a::b", "outcome": "passed",
+                "message": ""}) + "\\n" + json.dumps({"end": 0, "changed": []}) + "\\n").encode())
+        except OSError:
+            pass
+_forge()
+os._exit(0)
+""".replace("\\\\", "\\"),
+    "account forged by a child that stops its parent": """
+import json, os, signal, time
+_parent = os.getpid()
+if os.fork() == 0:
+    time.sleep(0.2)
+    os.kill(_parent, signal.SIGSTOP)
+    for _fd in range(3, 64):
+        try:
+            os.write(_fd, (json.dumps({"end": 0, "changed": []}) + chr(10)).encode())
+        except OSError:
+            pass
+    os.kill(_parent, signal.SIGKILL)
+    os._exit(0)
+""",
+}
+"""Attacks on the way in which our own judge is told; what the graders of others do not have."""
+
+
+def suite_variants(suite: Suite) -> dict[str, Submission]:
+    """The cheats in code once more, at other moments: at the first call, in a thread, a little later, before all other code."""
+    found = _target(suite)
+    if found is None:
+        return {}
+    source = suite.files[found].rstrip() + b"\n"
+    made = {}
+    for name, code in {**CODE, **OURS}.items():
+        for moment, text in moments(code, _WRAP_ALL):
+            made[f"{name}, {moment}"] = Submission(files={found: source + text.encode()})
+        if b"from __future__" not in source and _WRAP_ALL not in code:
+            made[f"{name}, first"] = Submission(files={found: code.encode() + b"\n" + source})
+    return made
+
+
 def suite_cheats(suite: Suite, target: str | None = None) -> dict[str, Submission]:
     """Dishonest submissions for a task that a suite grades.
 
@@ -324,7 +398,9 @@ def suite_cheats(suite: Suite, target: str | None = None) -> dict[str, Submissio
     )
     if found is not None:
         source = suite.files[found].rstrip() + b"\n"
-        made |= {name: Submission(files={found: source + code.encode()}) for name, code in CODE.items()}
+        made |= {
+            name: Submission(files={found: source + code.encode()}) for name, code in {**CODE, **OURS}.items()
+        }
     return made
 
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, SandboxError
@@ -17,6 +16,7 @@ from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.mutation import make_mutations
 from mx_tasks.software.generate.preparing import Report
 from mx_tasks.software.generate.release_pair import make_release_pair
+from mx_tasks.software.grading.suite import submitted_tree
 from mx_tasks.software.made import EXPECTED, MadeTask, as_directory
 from mx_tasks.software.sets.directories import DirectoryTasks, SuiteDirectory, adapt
 from mx_tasks.task import GradingError, Split, Submission
@@ -25,11 +25,8 @@ REPEATS = 3
 AT_ONCE = 2
 MOST_DROPPED = 0.25
 REFERENCE = "the reference solution"
-CHEATS_EACH = 2
-"""Cheats that each task is tried with while it is made: they take turns, so that a library's tasks together see them all.
-
-``mx tasks validate`` tries every cheat on every task.
-"""
+LIGHT = 30
+"""Of the tests that pass already, so many are run beside those to be mended while cheats are tried."""
 JOURNAL = ".journal.json"
 DONE = "done"
 
@@ -40,25 +37,16 @@ def cache_folder() -> Path:
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mx-envs"
 
 
-def refusal(
-    directory: TaskDirectory,
-    sandbox: Sandbox,
-    *,
-    turn: int = 0,
-    cheats: int = CHEATS_EACH,
-    repeats: int = REPEATS,
-) -> str:
-    """Why a task is not to be trusted, in one line; empty when gold scores 1 and nothing and cheats 0, each that many times."""
-    task_set = DirectoryTasks.of([directory])
-    task = task_set.find(directory.name)
-    submissions = [(REFERENCE, task_set.gold(task), 1.0), ("nothing", Submission(), 0.0)]
-    attacks = sorted(task_set.cheats(task).items())
-    start = turn * cheats % max(1, len(attacks))
-    chosen = islice([*attacks[start:], *attacks], min(cheats, len(attacks)))
-    submissions += [(f"the cheat {name!r}", attack, 0.0) for name, attack in chosen]
+def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEATS) -> str:
+    """Why a task is not to be trusted, in one line; empty when gold scores 1 and nothing 0, so many times, and every cheat 0."""
+    whole, light = DirectoryTasks.of([directory]), DirectoryTasks.of([_lighter(directory)])
+    task = whole.find(directory.name)
+    gold = (REFERENCE, whole.gold(task), 1.0, whole)
+    others = [("nothing", Submission(), 0.0, whole)] * repeats
+    attacks = [(f"the cheat {name!r}", attack, 0.0, light) for name, attack in _telling(directory, light)]
 
-    def wrong(asked: tuple[str, Submission, float]) -> str:
-        title, submission, wanted = asked
+    def wrong(asked: tuple[str, Submission, float, DirectoryTasks]) -> str:
+        title, submission, wanted, task_set = asked
         try:
             grade = task_set.grade(task, submission, sandbox)
         except (SandboxError, GradingError) as error:
@@ -67,11 +55,27 @@ def refusal(
             return ""
         return f"{title} scores {grade.score:g}, not {wanted:g} ({grade.log.replace(chr(10), '; ')[:200]})"
 
-    first, *others = submissions
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return wrong(first) or next(
-            filter(None, pool.map(wrong, [*[first] * (repeats - 1), *others * repeats])), ""
+        return wrong(gold) or next(
+            filter(None, pool.map(wrong, [*[gold] * (repeats - 1), *others, *attacks])), ""
         )
+
+
+def _telling(directory: TaskDirectory, task_set: DirectoryTasks) -> list[tuple[str, Submission]]:
+    """The shipped cheats but for those of which nothing is taken: they are the same as nothing at all."""
+    suite = SuiteDirectory(directory).suite
+    nothing, _ = submitted_tree(suite, Submission())
+    every = sorted(task_set.cheats(task_set.find(directory.name)).items())
+    return [(name, cheat) for name, cheat in every if submitted_tree(suite, cheat)[0] != nothing]
+
+
+def _lighter(directory: TaskDirectory) -> TaskDirectory:
+    """The task with few of the tests that pass already, those near the ones to be mended first."""
+    expected = json.loads(directory.tests[EXPECTED])
+    near = {test.partition("::")[0] for test in expected["fail_to_pass"]}
+    kept = sorted(expected["pass_to_pass"], key=lambda test: test.partition("::")[0] not in near)[:LIGHT]
+    text = json.dumps({**expected, "pass_to_pass": kept}) + "\n"
+    return replace(directory, tests={**directory.tests, EXPECTED: text.encode()})
 
 
 def settled(directory: TaskDirectory, sandbox: Sandbox) -> TaskDirectory | None:
@@ -105,17 +109,14 @@ class Output:
         """Validate and write a task; False, with a line that says why, when it is refused."""
         return self.keep_directory(as_directory(task))
 
-    def keep_directory(
-        self, directory: TaskDirectory, *, cheats: int = CHEATS_EACH, repeats: int = REPEATS
-    ) -> bool:
+    def keep_directory(self, directory: TaskDirectory, *, repeats: int = REPEATS) -> bool:
         """See :meth:`keep`."""
-        turn = len(self.written)
-        why = refusal(directory, self._sandbox, turn=turn, cheats=cheats, repeats=repeats)
+        why = refusal(directory, self._sandbox, repeats=repeats)
         if why.startswith(f"{REFERENCE} scores"):
             narrowed = settled(directory, self._sandbox)
             if narrowed is not None:
                 directory = narrowed
-                why = refusal(directory, self._sandbox, turn=turn, cheats=cheats, repeats=repeats)
+                why = refusal(directory, self._sandbox, repeats=repeats)
         if why:
             self.refused.append(f"{directory.name}: refused: {why}")
             self._report(self.refused[-1])

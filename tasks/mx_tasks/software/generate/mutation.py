@@ -17,7 +17,7 @@ from mx_tasks.software.generate.operators import Site, sites
 from mx_tasks.software.generate.preparing import Prepared, Report, leaks, prepare, shared_copies
 from mx_tasks.software.generate.releases import fetch_release, latest_version
 from mx_tasks.software.generate.statements import find_examples, symptoms, write_statement
-from mx_tasks.software.generate.suites import TEST_S, Run, run_suite
+from mx_tasks.software.generate.suites import TEST_S, Run, coverage, representative, run_suite
 from mx_tasks.software.generate.trees import Library, licence, same_code, take_apart
 from mx_tasks.software.made import MadeTask, shape_of
 from mx_tasks.task import Split
@@ -221,10 +221,8 @@ def _task(
     library, suite = ground.prepared.library, ground.prepared.suite
     files = ground.prepared.run.files
     examples = find_examples(sandbox, tree, library.source, suite, failing, files)
-    near = {files[test] for test in failing} | {
-        files[test] for test in ground.reached_by[site.file, site.function_line]
-    }
-    kept = sorted(test for test in ground.passing if files[test] in near and test not in set(failing))
+    chosen = representative(ground.prepared.run, ground.passing, failing, library.version)
+    kept = sorted(chosen - set(failing))
     said = [text for test, text in messages.items() if test in failing]
     line = library.source[site.file][: site.start].count(b"\n") + 1
     return MadeTask(
@@ -253,6 +251,7 @@ def _task(
             "library": library.name,
             "operator": site.operator,
             "place": f"{site.file}:{line} {site.function}",
+            **coverage(ground.passing, chosen),
         },
     )
 

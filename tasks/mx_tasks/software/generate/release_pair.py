@@ -24,7 +24,15 @@ from mx_tasks.software.generate.statements import (
     symptoms,
     write_statement,
 )
-from mx_tasks.software.generate.suites import HangError, Run, repeat_suite, representative, run_suite
+from mx_tasks.software.generate.suites import (
+    BUDGET_S,
+    HangError,
+    Run,
+    coverage,
+    repeat_suite,
+    representative,
+    run_suite,
+)
 from mx_tasks.software.generate.trees import Library, licence, take_apart
 from mx_tasks.software.made import MadeTask, shape_of
 from mx_tasks.task import Split
@@ -63,6 +71,7 @@ class _Pair:
     copies: Tree
     sandbox: Sandbox
     split: Split
+    chosen: frozenset[str]
 
 
 def make_release_pair(
@@ -125,14 +134,19 @@ def _survey(old: Library, new: Library, sandbox: Sandbox, cache: Path, report: R
         report(f"{new.name} {old.version}: {error}; no task of the whole pair")
     good = prepared.run.passed
     failing = None if before is None else good - before.passed
-    judges = representative(prepared.run, good, failing or (), f"{new.name} {new.version}")
+    chosen = judges = representative(prepared.run, good, failing or (), f"{new.name} {new.version}")
     if failing is None or failing:
         report(f"running {len(judges)} of the tests of {new.name} {new.version} {REPEATS - 1} times more")
         for run in repeat_suite(sandbox, new.source, prepared.suite, judges, prepared.run, range(1, REPEATS)):
             judges &= run.passed
+    if len(chosen) < len(good):
+        report(
+            f"{len(good) - len(chosen)} of {len(good)} tests that pass are left out: "
+            f"the others take {BUDGET_S:g} s, which is what a grade may take"
+        )
     copies = shared_copies(new, sandbox)
     failing = None if failing is None else failing & judges
-    return _Pair(new.name, old, new, prepared, failing, judges, before, copies, sandbox, split)
+    return _Pair(new.name, old, new, prepared, failing, judges, before, copies, sandbox, split, chosen)
 
 
 def compare(pair: _Pair, tree: Tree, first: Run) -> Verdicts | None:
@@ -321,7 +335,12 @@ def _task(
         split=pair.split,
         difficulty=min(5, 2 + len(gold) // 2 + size // 20 + (not one_bug)),
         wall_s=max(30.0, 10 * pair.prepared.run.seconds),
-        about={"library": pair.name, "flaky": verdicts.flaky, "part": part},
+        about={
+            "library": pair.name,
+            "flaky": verdicts.flaky,
+            "part": part,
+            **coverage(pair.prepared.run.passed, pair.chosen),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -27,9 +27,8 @@ TEST_S = 10.0
 """Seconds of processor time that a test may take; three times as long by the clock."""
 LONGEST_RUN_S = 300.0
 AT_ONCE = 2
-MOST_TESTS = 400
-MOST_SECONDS = 10.0
-"""How many tests judge a task at most, and how long they may take together, but for those that the task is about."""
+BUDGET_S = 60.0
+"""Seconds that the tests which judge a task may take together, besides those that it is about. What is left out is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ def repeat_suite(
 
 
 def representative(run: Run, passing: Iterable[str], broken: Iterable[str], seed: str) -> frozenset[str]:
-    """The ``broken`` tests and as many of the ``passing`` ones as a task can afford, those in the same files first.
+    """The ``broken`` tests and all of the ``passing`` ones that the budget affords, those in the same files first.
 
     All cases of a test function are taken together, because graders choose functions.
     """
@@ -194,14 +193,15 @@ def representative(run: Run, passing: Iterable[str], broken: Iterable[str], seed
     seconds = 0.0
     for base in order:
         cost = sum(run.durations.get(test, 0.0) for test in functions[base])
-        if (
-            base not in about
-            and seconds + cost <= MOST_SECONDS
-            and len(chosen) + len(functions[base]) <= MOST_TESTS
-        ):
+        if base not in about and seconds + cost <= BUDGET_S:
             chosen += functions[base]
             seconds += cost
     return frozenset(chosen)
+
+
+def coverage(passing: Collection[str], chosen: Collection[str]) -> dict[str, Any]:
+    """What of a suite judges a task, for its ``task.toml``: all that pass on what is right, and how many of these are left out."""
+    return {"suite": len(passing), "left_out": len(set(passing) - set(chosen)), "budget_s": BUDGET_S}
 
 
 def _without_nested(files: Tree) -> Tree:

@@ -33,7 +33,7 @@ _JUDGE = {
     "_mx/call_judge.py": _INSIDE.joinpath("call_judge.py").read_bytes(),
     "_mx/mx_pytest.py": _INSIDE.joinpath("mx_pytest.py").read_bytes(),
 }
-WORKER_CPU_S = 15.0
+WORKER_CPU_S = 25.0
 """Processor time of all calls of a submission together."""
 _OUTPUT = 32 << 20
 _MEMORY = 1 << 30
@@ -133,26 +133,26 @@ def easy_tests(
     return frozenset().union(*(_study(sandbox, name, tests, tree, served, limits).easy for name in names))
 
 
-class _Studies:
-    """Studies that were made before: they depend on the tests alone. Thread-safe."""
+class _Judged:
+    """What judges said before: it depends on the tests and the answers alone. Thread-safe."""
 
     def __init__(self, size: int = 4_096) -> None:
         self._size = size
-        self._known: OrderedDict[str, Study] = OrderedDict()
+        self._known: OrderedDict[str, list[_Entry]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Study | None:
+    def get(self, key: str) -> list[_Entry] | None:
         with self._lock:
             return self._known.get(key)
 
-    def add(self, key: str, study: Study) -> None:
+    def add(self, key: str, entries: list[_Entry]) -> None:
         with self._lock:
-            self._known[key] = study
+            self._known[key] = entries
             while len(self._known) > self._size:
                 self._known.popitem(last=False)
 
 
-_STUDIES = _Studies()
+_JUDGED = _Judged()
 
 
 def _study(
@@ -163,19 +163,11 @@ def _study(
     served: Served,
     limits: Limits,
 ) -> Study:
-    digest = hashlib.sha256(f"{name}\0{served}\0{sandbox.backend}".encode())
-    for place, data in sorted({**_support(tree, served), **tests}.items()):
-        digest.update(f"{place}\0{len(data)}\0".encode() + data)
-    key = digest.hexdigest()
-    known = _STUDIES.get(key)
-    if known is None:
-        entries = _run_judge(sandbox, "study", name, tests, tree, served, {}, limits)
-        known = Study(
-            {entry.test: entry.calls for entry in entries},
-            frozenset(entry.test for entry in entries if entry.outcome == "easy"),
-        )
-        _STUDIES.add(key, known)
-    return known
+    entries = _run_judge(sandbox, "study", name, tests, tree, served, {}, limits)
+    return Study(
+        {entry.test: entry.calls for entry in entries},
+        frozenset(entry.test for entry in entries if entry.outcome == "easy"),
+    )
 
 
 def _judge_file(
@@ -275,16 +267,21 @@ def _read_answers(completed: Completed, count: int) -> tuple[dict[int, Any], lis
     given: dict[int, Any] = {}
     signs: list[str] = []
     loaded = f"it ended before it was loaded ({completed.reason.value})"
+    done = False
     for text in completed.stdout.decode(errors="replace").splitlines():
         match _line(text):
             case ["loaded", str(why)]:
                 loaded = why
+            case ["done"]:
+                done = True
             case ["sign", str(sign)]:
                 signs.append(ascii(sign)[1:-1][:80])
             case [int(number), str(), *_] as line if 0 <= number < count and number not in given:
                 given[number] = line[1:]
             case _:
                 signs.append("an answer that is none")
+    if not done and completed.reason is Reason.EXITED and completed.exit_code == 0:
+        signs.append("it ended the process")
     return given, list(dict.fromkeys(signs)), ascii(loaded)[1:-1][:300]
 
 
@@ -306,6 +303,10 @@ def _run_judge(
     limits: Limits,
 ) -> list[_Entry]:
     """What the judge says of each test; the submitted file is not there. Raises GradingError where it says nothing."""
+    key = _digest(mode, name, served, sandbox.backend, answers, {**_support(tree, served), **tests})
+    known = _JUDGED.get(key)
+    if known is not None:
+        return known
     request = {
         "mode": mode,
         "test": name,
@@ -322,10 +323,26 @@ def _run_judge(
         limits=replace(limits, output_bytes=_OUTPUT, memory_bytes=_MEMORY, wall_s=60.0, cpu_s=60.0),
     )
     entries = [_entry(line) for line in completed.stdout.decode(errors="replace").splitlines()]
+    if (
+        completed.reason is not Reason.EXITED
+        and mode == "judge"
+        and completed.reason is not Reason.SANDBOX_DIED
+    ):
+        return entries  # it ran before, so it was the answers: the tests that are missing have failed
     if not entries or any(not entry.test for entry in entries):
         why = entries[-1].message if entries else completed.stderr.decode(errors="replace")[-200:]
         raise GradingError(f"the hidden tests of {name} cannot be run ({completed.reason.value}): {why}")
+    _JUDGED.add(key, entries)
     return entries
+
+
+def _digest(
+    mode: str, name: str, served: Served, backend: str, answers: Answers, files: Mapping[str, bytes]
+) -> str:
+    digest = hashlib.sha256(f"{mode}\0{name}\0{served}\0{backend}\0{json.dumps(answers)}".encode())
+    for place, data in sorted(files.items()):
+        digest.update(f"{place}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
 
 
 def _entry(text: str) -> _Entry:

@@ -82,7 +82,7 @@ def run_tests(
             limits or Limits(wall_s=60.0, cpu_s=60.0, memory_bytes=1 << 30), output_bytes=LARGEST_ACCOUNT
         ),
     )
-    return read_run(completed)
+    return read_run(completed, None if tests is None else frozenset(tests))
 
 
 @dataclass
@@ -134,8 +134,8 @@ _NAMED = {
 }
 
 
-def read_run(completed: Completed) -> TestRun:
-    """What a job that ran pytest with our plugin said."""
+def read_run(completed: Completed, asked: frozenset[str] | None = None) -> TestRun:
+    """What a job that ran pytest with our plugin said; ``asked`` are the tests that there may be, without parameters."""
     account = _Account()
     forged = ""
     for line in completed.stdout.decode(errors="replace").splitlines():
@@ -145,6 +145,14 @@ def read_run(completed: Completed) -> TestRun:
             forged = forged or "a line that is none"
     if not forged and len(set(account.collected)) < len(account.collected):
         forged = "a test twice"
+    if (
+        not forged
+        and asked is not None
+        and not {each.partition("[")[0] for each in account.collected} <= asked
+    ):
+        forged = "a test that was not asked for"
+    if not forged and account.end is None and completed.reason is Reason.EXITED and completed.exit_code == 0:
+        forged = "nothing of its end, though it ended with exit code 0"
     changed = tuple(account.changed)
     if forged:
         return TestRun({}, {}, changed, completed, forged=forged, error="its account cannot be read")

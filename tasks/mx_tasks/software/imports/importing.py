@@ -19,8 +19,6 @@ from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.task import GradingError
 
 AT_ONCE = 4
-IMPORT_CHEATS = 1
-"""Cheats that each imported task is tried with: they take turns, so that a benchmark of 40 tasks sees them all."""
 SERVED = f"{FOLDER}/mx_serve.json"
 KINDS = ("humaneval", "mbpp", "quixbugs")
 _LIMITS = Limits(wall_s=30, cpu_s=30, memory_bytes=1 << 30)
@@ -49,11 +47,7 @@ def import_functions(
         except SourceError as error:
             report(f"{error}: refused: it gives no task")
             return None
-        return (
-            task.id
-            if output.keep_directory(as_directory(task), cheats=IMPORT_CHEATS, repeats=REPEATS - 1)
-            else None
-        )
+        return task.id if output.keep_directory(as_directory(task), repeats=REPEATS - 1) else None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for written in pool.map(one, makers):

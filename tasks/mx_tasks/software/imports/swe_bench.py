@@ -40,7 +40,6 @@ PLACE = "/testbed"
 PYTHON = "/opt/miniconda3/envs/testbed/bin/python"
 LARGEST_TREE = 64 << 20
 WALL_S = 600.0
-CHEATS = 38
 NEEDED = (
     "instance_id",
     "repo",
@@ -87,7 +86,7 @@ def import_swe_bench(
             task, image = made_of(entry, sandbox, where or Where(), report)
             with _sandbox_of(sandbox, image) as grading:
                 directory = _directory(replace(judged(task, grading, report), split=split), image)  # type: ignore[arg-type]
-                kept = Output(folder, grading, report).keep_directory(directory, cheats=CHEATS)
+                kept = Output(folder, grading, report).keep_directory(directory)
         except (SourceError, SandboxError, PatchError) as error:
             report(f"{name}: refused: {' '.join(str(error).split())}")
             continue

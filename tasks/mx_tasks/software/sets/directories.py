@@ -16,7 +16,7 @@ from mx_tasks.answers.programs import program
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
 from mx_tasks.sets import ListedTasks
-from mx_tasks.software.cheats.suite import suite_cheats
+from mx_tasks.software.cheats.suite import suite_cheats, suite_variants
 from mx_tasks.software.grading.calls import SERVED, Served
 from mx_tasks.software.grading.suite import Suite, grade_suite, passing_tests, suite_limits
 from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, WORKSPACE
@@ -147,7 +147,20 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
         """Run the hidden tests on the original tree with the submitted sources; see ``grade_suite``."""
         suite = self._suite(task.id, sandbox)
         grade = grade_suite(suite, _with_answer(suite, submission), sandbox)
-        return replace(grade, parts={part.name: grade.score for part in task.parts})
+        log = f"{grade.log}\njudged by {self.judged_by(task)}"
+        return replace(grade, parts={part.name: grade.score for part in task.parts}, log=log)
+
+    def judged_by(self, task: Task) -> str:
+        """How many tests judge a task, and how many of its library's suite do not, for people."""
+        entry = self._entry(task.id)
+        ours, suite = entry.directory.ours, entry.suite
+        tests = (
+            f"{len(suite.fail_to_pass)} tests to be mended and {len(suite.pass_to_pass)} that pass already"
+        )
+        if "suite" not in ours:
+            return tests
+        rest = f"{ours.get('left_out', 0)} of the suite's {ours['suite']} left out"
+        return f"{tests}; {rest} (budget {ours.get('budget_s', 0):g} s)"
 
     def changes(self, task: Task, submission: Submission) -> Mapping[str, bytes | None]:
         """The files that were handed in, in the workspace or in the answer; None for those removed."""
@@ -167,6 +180,10 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that attack the grader instead of mending anything; each must score 0."""
         return suite_cheats(self._entry(task.id).suite)
+
+    def more_cheats(self, task: Task) -> Mapping[str, Submission]:
+        """The same once more at other moments: at the first call, in threads, later; for those who have time."""
+        return suite_variants(self._entry(task.id).suite)
 
     def _suite(self, task_id: str, sandbox: Sandbox) -> Suite:
         """The task's suite, without what the reference solution does not pass on this sandbox's Python. Raises GradingError."""

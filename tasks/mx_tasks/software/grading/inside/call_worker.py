@@ -5,8 +5,8 @@ with arguments as forms (see ``mx_values.py``). ``before`` is what the publisher
 what it puts between the answer and the first call.
 
 stdout: JSON lines ``[number, "gave", form]``, ``[number, "raised", [names of built-in classes], text]``, ``[number, "late"]``,
-``["sign", what]`` for what no answer has a reason to do, and ``["loaded", error or ""]``. Nothing here is out of the submission's
-reach, and nothing of it is believed but that these are its answers.
+``["sign", what]`` for what no answer has a reason to do, ``["loaded", error or ""]``, and at last ``["done"]``. Nothing here is out
+of the submission's reach, and nothing of it is believed but that these are its answers.
 """
 
 import builtins
@@ -158,6 +158,7 @@ def main() -> None:
         module = load(about)
     except BaseException as error:
         say(["loaded", "%s: %s" % (type(error).__name__, told(error))])
+        say(["done"])
         finish(0)
     say(["loaded", ""])
     for number, call in enumerate(about["calls"]):
@@ -174,6 +175,7 @@ def main() -> None:
         say([number, *found])
         if found[0] == "late":
             break
+    say(["done"])
     finish(0)
 
 

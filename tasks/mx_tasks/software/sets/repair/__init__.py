@@ -19,7 +19,7 @@ from mx_tasks.answers.patches import files_in_answer
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectoryError
 from mx_tasks.sets import ListedTasks
-from mx_tasks.software.cheats.repair import CHEATS
+from mx_tasks.software.cheats.repair import CHEATS, MORE
 from mx_tasks.software.grading.cases import Case, CaseReport, load_cases, run_cases
 from mx_tasks.task import Budget, Grade, Part, Submission, Task
 
@@ -100,6 +100,11 @@ class RepairTasks(ListedTasks[_Package]):
         package = self._entry(task.id)
         given = task.files[package.source].decode()
         return {name: Submission(f"```python\n{given}\n{attack}```\n") for name, attack in CHEATS.items()}
+
+    def more_cheats(self, task: Task) -> Mapping[str, Submission]:
+        """The same once more at other moments."""
+        given = task.files[self._entry(task.id).source].decode()
+        return {name: Submission(f"```python\n{given}\n{attack}```\n") for name, attack in MORE.items()}
 
     def cases_before(self, task: Task, sandbox: Sandbox) -> tuple[tuple[Case, bool], ...]:
         """Every hidden case and whether the file as given passes it now; for checking ``passes_before``."""

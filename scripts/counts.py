@@ -25,8 +25,14 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"mx_envs": "mx_envs", "mx_agents": "agents", "mx_tasks": "tasks", "mx_sandboxes": "sandboxes"}
-TABLES = ("tasks/mx_tasks/hardware/generate/", "sandboxes/mx_sandboxes/abuse/")
+TABLES = (
+    "tasks/mx_tasks/hardware/generate/",
+    "tasks/mx_tasks/hardware/cheats/",
+    "sandboxes/mx_sandboxes/abuse/",
+)
 """Data, and alike on purpose: families of circuits (templates of Verilog, a model beside each), attacks with their controls."""
+ONE_FILE = "mx_envs/inside/mas.py"
+"""What a design imports is one file: each further one is read and compiled anew for every episode."""
 SHARED_LINES, DIFFERENT, TEXT = 6, 4, 100
 """Lines that make two places alike; so many of them differ, and so many characters are on them: rows of a table are data."""
 CEILINGS = {
@@ -179,7 +185,7 @@ def main() -> int:
     }
     letter, shape, rings = shared(lines, 1), shared(lines, 2), circles()
     counts = {
-        "file lines, longest": max(lengths.values()),
+        "file lines, longest": max(count for path, count in lengths.items() if path != ROOT / ONE_FILE),
         "function lines, longest": max(function.lines for function in plain),
         "complexity, highest": max(function.complexity for function in found),
         "functions without full types": sum(not function.typed for function in found),

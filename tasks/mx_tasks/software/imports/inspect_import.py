@@ -11,6 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,17 @@ def import_inspect(
         raise SourceError(f"{name} has no samples")
 
 
-def as_directory(
-    sample: Any, slug: str, name: str, scorer: str | None, options: Mapping[str, Any], split: str
-) -> TaskDirectory:
-    """A sample's directory. Raises SourceError for what cannot be honoured."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A sample's question, and how its answer is judged."""
+
+    prompt: str
+    how: str
+    targets: list[str]
+
+
+def _asked(sample: Any, scorer: str | None) -> _Asked:
+    """Raises SourceError for what cannot be honoured."""
     if not hasattr(sample, "input") or not hasattr(sample, "target"):
         raise SourceError(f"a {type(sample).__name__} is no Sample: it has no input and target")
     for field in ("setup", "sandbox"):
@@ -92,6 +100,15 @@ def as_directory(
     if choices:
         lines = "\n".join(f"{letter}) {each}" for letter, each in zip(LETTERS, choices, strict=False))
         prompt += CHOOSE.format(options=lines, several="s, with commas" if len("".join(targets)) > 1 else "")
+    return _Asked(prompt, how, targets)
+
+
+def as_directory(
+    sample: Any, slug: str, name: str, scorer: str | None, options: Mapping[str, Any], split: str
+) -> TaskDirectory:
+    """A sample's directory. Raises SourceError for what cannot be honoured."""
+    asked = _asked(sample, scorer)
+    prompt, how, targets = asked.prompt, asked.how, asked.targets
     config = base_config(
         f"mx-envs/{slug}", prompt.strip().partition("\n")[0][:200], keywords=("inspect", how)
     )

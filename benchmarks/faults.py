@@ -246,7 +246,7 @@ class PrivateEngine:
         """Copy an image from the engine that the environment names."""
         import docker
 
-        from mx_sandboxes.backends.docker.engine import connect
+        from mx_sandboxes.backends.docker.connection import connect
 
         with (
             contextlib.closing(connect()) as there,

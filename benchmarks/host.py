@@ -57,7 +57,7 @@ def own_containers() -> list[Any]:
         return []
     import docker.errors
 
-    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect
+    from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect
 
     mine = []
     with closing(connect()) as client:

@@ -97,10 +97,7 @@ def where(sandbox: Sandbox | Sandboxes, image: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=16)
 def _digest(image: str) -> str:
-    from mx_sandboxes.backends.docker.engine import (  # the SDK is imported only where an engine is used
-        connect,
-        find_image,
-    )
+    from mx_sandboxes.backends.docker.connection import connect, find_image
 
     client = connect()
     try:

@@ -37,7 +37,7 @@ def build(names: Sequence[str], base: str | None, network: str | None, *, every:
 
 def list_images() -> None:
     """Print the images and whether they are built. Raises SandboxUnavailableError when no engine answers."""
-    from mx_sandboxes.backends.docker.engine import connect
+    from mx_sandboxes.backends.docker.connection import connect
 
     connect().close()
     table = Table("Image", "Built", "Name in the engine", title="Images", title_justify="left")

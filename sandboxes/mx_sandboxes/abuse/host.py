@@ -73,9 +73,7 @@ def _names(place: str) -> list[str]:
 
 def _living_containers() -> set[str] | None:
     """The ids of all containers that the engine knows of, anybody's; None where this user cannot ask it."""
-    from mx_sandboxes.backends.docker.engine import (
-        connect,  # the SDK is imported only where an engine is used
-    )
+    from mx_sandboxes.backends.docker.connection import connect
 
     try:
         client = connect()
@@ -92,7 +90,7 @@ def _living_containers() -> set[str] | None:
 
 
 def _containers() -> Iterable[str]:
-    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect, owner
+    from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect, owner
 
     try:
         client = connect()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import socket
 import time
 from dataclasses import replace
 from typing import Protocol
@@ -75,6 +77,12 @@ class Transport(Protocol):
 
     def kill(self) -> None:
         """Kill everything in the jail now, where that takes no asking and no waiting."""
+
+
+def hang_up(stream: socket.socket) -> None:
+    """Shut a stream both ways, which wakes a thread that still waits at it; the other end may be gone before."""
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
 
 
 class Slot:

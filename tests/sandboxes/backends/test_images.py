@@ -12,7 +12,7 @@ import pytest
 from mx_agents.runs.folder import read_config, write_config
 from mx_sandboxes import Sandbox, SandboxError, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.docker import images, tags
-from mx_sandboxes.backends.docker.engine import connect
+from mx_sandboxes.backends.docker.connection import connect
 
 PYTHON_OF_TOOLS = "PYTHONPATH=/mx/eda/site /mx/eda/python"
 ANSWERS = {

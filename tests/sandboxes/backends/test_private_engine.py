@@ -17,7 +17,7 @@ import pytest
 
 from mx_sandboxes import How, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.backends.docker import images, tags
-from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect
+from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect
 from mx_sandboxes.limits import cgroups
 
 AT_WORK = """

@@ -17,7 +17,7 @@ import docker.errors
 import pytest
 
 from mx_sandboxes import open_sandbox
-from mx_sandboxes.backends.docker.engine import OWNER_LABEL, connect, remove_leftovers
+from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect, remove_leftovers
 from mx_sandboxes.backends.docker.tags import image_tag
 from mx_sandboxes.limits import cgroups
 

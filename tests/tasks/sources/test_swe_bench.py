@@ -135,7 +135,7 @@ def test_a_record_of_an_image_runs_in_it_and_its_history_is_gone(
 ) -> None:
     if backend != "docker":
         pytest.skip("for the container engine")
-    from mx_sandboxes.backends.docker.engine import connect
+    from mx_sandboxes.backends.docker.connection import connect
 
     context = tmp_path / "context"
     git(repo, "clone", "-q", str(repo), str(context / "repo"))

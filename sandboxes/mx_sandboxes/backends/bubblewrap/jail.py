@@ -31,7 +31,7 @@ from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
 from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.pooled import PooledSandbox
-from mx_sandboxes.slots.slot import SERVER_NICE, Slot, SlotDiedError
+from mx_sandboxes.slots.slot import SERVER_NICE, Slot, SlotDiedError, hang_up
 from mx_sandboxes.slots.spawn import spawn
 
 logger = logging.getLogger(__name__)
@@ -160,10 +160,7 @@ class Bubble:
                 return
             self._closed = True
             self.kill()
-            with contextlib.suppress(
-                OSError
-            ):  # wakes a thread that still waits; the other end may be gone before
-                self._stream.shutdown(socket.SHUT_RDWR)
+            hang_up(self._stream)
             self._process.wait()
             self._stream.close()
             self._errors.close()

@@ -62,9 +62,7 @@ class Finished:
 
 @contextmanager
 def _engine() -> Iterator[Any]:
-    from mx_sandboxes.backends.docker.engine import (
-        connect,  # the SDK is imported only where an engine is used
-    )
+    from mx_sandboxes.backends.docker.connection import connect
 
     client = connect()
     try:
@@ -241,7 +239,7 @@ def run_once(
     import docker.types
     import requests
 
-    from mx_sandboxes.backends.docker.engine import OWNER_LABEL, owner
+    from mx_sandboxes.backends.docker.connection import OWNER_LABEL, owner
 
     with _engine() as client:
         container = None

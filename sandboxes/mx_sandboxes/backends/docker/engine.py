@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect, find_image, owner, remove_leftovers
 from mx_sandboxes.backends.docker.tags import LABEL, image_tag
 from mx_sandboxes.limits import seccomp
 from mx_sandboxes.limits.capabilities import is_podman, of_docker
@@ -29,14 +30,13 @@ from mx_sandboxes.slots.deaths import kernel_kills
 from mx_sandboxes.slots.frames import message
 from mx_sandboxes.slots.pipes import Pipes
 from mx_sandboxes.slots.pooled import PooledSandbox
-from mx_sandboxes.slots.slot import BIRTH_S, SERVER_NICE, Slot, SlotDiedError
+from mx_sandboxes.slots.slot import BIRTH_S, SERVER_NICE, Slot, SlotDiedError, hang_up
 
 if TYPE_CHECKING:
     import docker
 
 logger = logging.getLogger(__name__)
 
-OWNER_LABEL = "mx-envs.owner"
 PATIENCE_S = 30.0
 """How long a slot's birth is tried again while the engine cannot be reached: it may be restarting."""
 TRIES = 5
@@ -55,53 +55,6 @@ TOLD_S = 1.5
 """How long an engine may take to tell of a container's end."""
 UIDS = 2048
 """How many user ids a slot's jobs take turns with: process limits are counted by user id, whatever the container."""
-
-
-def connect() -> docker.DockerClient:
-    """A client for the engine that the environment names. Raises SandboxUnavailableError when none answers."""
-    import docker  # only where an engine is used
-    import docker.errors
-    import docker.utils
-    import requests
-
-    client = None
-    try:
-        _knock(str(docker.utils.parse_host(os.environ.get("DOCKER_HOST"))))
-        client = docker.from_env(timeout=60)
-        client.ping()
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        if client is not None:
-            client.close()
-        raise SandboxUnavailableError(_way_to_an_engine(error)) from error
-    return client
-
-
-def _way_to_an_engine(error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return (
-            "no Docker engine answers this user (permission denied at its socket): "
-            "sudo usermod -aG docker $USER, then log in again; or use the bubblewrap backend"
-        )
-    return f"no Docker engine answers ({error}): start one, set DOCKER_HOST, or use the bubblewrap backend"
-
-
-def _knock(url: str) -> None:
-    """Raise OSError where nothing listens at an engine's Unix socket; the SDK would leave a socket of its own open over it."""
-    if url.startswith("http+unix://"):
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.connect(url.removeprefix("http+unix://"))
-
-
-def find_image(client: docker.DockerClient, name: str) -> str | None:
-    """The tag of an image when the engine has it."""
-    import docker.errors
-
-    tag = image_tag(name)
-    try:
-        client.images.get(tag)
-    except docker.errors.ImageNotFound:
-        return None
-    return tag
 
 
 class Container:
@@ -195,10 +148,7 @@ class Container:
                 return
             self._closed = True
             self.kill()
-            with contextlib.suppress(
-                OSError
-            ):  # wakes a thread that still waits; the other end may be gone before
-                self._stream.shutdown(socket.SHUT_RDWR)
+            hang_up(self._stream)
             # where this fails the engine removes it by itself, or the next start of a sandbox does
             with contextlib.suppress(docker.errors.APIError, requests.RequestException):
                 self._container.remove(force=True)
@@ -410,34 +360,6 @@ class _TryAgainError(SandboxError):
     def __init__(self, said: str, *, unreachable: bool) -> None:
         super().__init__(said)
         self.unreachable = unreachable
-
-
-def owner() -> str:
-    """Who owns a container: boot, process namespace, process and its start, in a form that another process can check."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}/{Path('/proc/self/ns/pid').readlink()}/{os.getpid()}/{_start_of(os.getpid())}"
-
-
-def _start_of(pid: int) -> str | None:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return None
-
-
-def remove_leftovers(client: docker.DockerClient) -> int:
-    """Remove the containers of owners that have died; returns how many."""
-    import docker.errors
-
-    place = owner().rsplit("/", 2)[0]
-    removed = 0
-    for container in client.containers.list(all=True, filters={"label": OWNER_LABEL}, ignore_removed=True):
-        where, pid, start = container.labels[OWNER_LABEL].rsplit("/", 2)
-        if where == place and _start_of(int(pid)) != start:
-            with contextlib.suppress(docker.errors.APIError):  # somebody else was faster
-                container.remove(force=True)
-                removed += 1
-    return removed
 
 
 def docker_capabilities(image: str, *, runtime: str | None, cpus: float | None) -> Capabilities:

@@ -51,9 +51,7 @@ def build_image(
     ``network`` is the build's network mode (``host`` where the engine's bridge reaches nothing); ``log`` gets the
     build's output. Raises SandboxUnavailableError when no engine answers, SandboxError when the build fails.
     """
-    from mx_sandboxes.backends.docker.engine import (
-        connect,  # the SDK is imported only where an engine is used
-    )
+    from mx_sandboxes.backends.docker.connection import connect
 
     tag = image_tag(name)
     client = connect()
@@ -83,7 +81,7 @@ def build_image(
 
 def has_image(name: str) -> bool:
     """Whether an engine answers and has the image; one that is there but cannot be talked to is logged, once."""
-    from mx_sandboxes.backends.docker.engine import connect, find_image
+    from mx_sandboxes.backends.docker.connection import connect, find_image
 
     try:
         client = connect()
@@ -111,7 +109,7 @@ def image_digest(name: str) -> str | None:
     """
     import docker.errors  # only where an engine is used
 
-    from mx_sandboxes.backends.docker.engine import connect
+    from mx_sandboxes.backends.docker.connection import connect
 
     client = connect()
     try:
@@ -130,7 +128,7 @@ def prune() -> list[str]:
     """
     import docker.errors  # only where an engine is used
 
-    from mx_sandboxes.backends.docker.engine import connect, remove_leftovers
+    from mx_sandboxes.backends.docker.connection import connect, remove_leftovers
 
     current = {image_tag(name) for name in image_names()}
     client = connect()

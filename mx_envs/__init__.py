@@ -1,6 +1,6 @@
 """Episodes as PettingZoo and Gymnasium environments."""
 
-from mx_envs import hardware_v0, software_v0, trading_v0
+from mx_envs import hardware_v0, market_v0, software_v0, trading_v0
 from mx_envs.episode.design import workflow_label
 from mx_envs.episode.episode import Episode
 from mx_envs.episode.guide import DESIGNER_PROMPT, GUIDES, designer_chat, guide_text
@@ -40,6 +40,7 @@ __all__ = [
     "domain_of",
     "guide_text",
     "hardware_v0",
+    "market_v0",
     "software_v0",
     "trading_v0",
     "workflow_label",

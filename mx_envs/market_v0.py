@@ -1,4 +1,4 @@
-"""Several numeric traders on one market, whose prices they move: a PettingZoo parallel environment.
+"""Several numeric traders on one market, whose prices they move: ``parallel_env()``, and ``env()`` by turns (AEC).
 
 =================  =====================================================================================
 Agents             ``trader_0``, ``trader_1``, ...
@@ -7,13 +7,14 @@ Observation        ``Box`` of float32: last return, deviation from the anchor, o
 Reward             the change of the trader's log wealth, times 100
 Episode ends       truncated after ``bars`` bars; a trader without wealth is terminated
 Randomness         the seed chooses the path
+State              deviation from the anchor, last return, then each trader's weight and wealth
 =================  =====================================================================================
 
 All trade at the same price, at the next bar's open, and their trades move it together: net buying raises it by ``impact`` times
 the square root of the net trade, half of which lasts, so that what one does is felt by all. Besides that the price returns
-to its anchor.
+to its anchor. Nobody owes more than there is: wealth ends at 0.
 
-Version history: v0, first release.
+Version history: v0, first release. Since 0.2 ``env`` and ``raw_env`` are AEC environments, as PettingZoo has it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils import OrderEnforcingWrapper, parallel_to_aec
 
 from mx_tasks.trading.market.errors import TradingError
 
@@ -62,6 +64,7 @@ class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZo
         self._seen = {name: spaces.Box(-np.inf, np.inf, (4,), np.float32) for name in self.possible_agents}
         self._acts = {name: spaces.Box(-1.0, 1.0, (1,), np.float32) for name in self.possible_agents}
         self._rng: np.random.Generator | None = None
+        self.state_space = spaces.Box(-np.inf, np.inf, (2 + 2 * traders,), np.float32)
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Four numbers."""
@@ -70,6 +73,12 @@ class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZo
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """The target weight."""
         return self._acts[agent]
+
+    def state(self) -> Seen:
+        """What the module's table says. Raises RuntimeError before the first reset."""
+        if self._rng is None:
+            raise RuntimeError("there is no state yet; call reset()")
+        return np.concatenate([[self._deviation, self._last], self.weights, self.wealth]).astype(np.float32)
 
     def reset(
         self,
@@ -103,9 +112,11 @@ class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZo
         fresh = float(self._rng.normal(0, NOISE)) - PULL * self._deviation
         at_fill, after = math.expm1(moved), math.expm1(fresh - (1 - LASTING) * moved)
         before = self.wealth.copy()
-        self.wealth = self.wealth * (1 + self.weights * at_fill)  # what was held meets the moved price first
+        self.wealth = np.maximum(
+            self.wealth * (1 + self.weights * at_fill), 0.0
+        )  # what was held meets the moved price first
         paid = self.cost * np.abs(trade)
-        self.wealth = self.wealth * (1 - paid + target * after)
+        self.wealth = np.maximum(self.wealth * (1 - paid + target * after), 0.0)
         self.weights = np.clip(target * (1 + after) / np.maximum(1 - paid + target * after, 1e-9), -2, 2)
         self._deviation += fresh + LASTING * moved
         self._last = fresh + LASTING * moved
@@ -160,4 +171,11 @@ def parallel_env(**options: Any) -> MarketEnv:
     return MarketEnv(**options)
 
 
-raw_env = env = parallel_env
+def raw_env(**options: Any) -> AECEnv[str, Seen, Any]:
+    """The market by turns, without PettingZoo's checks of order."""
+    return parallel_to_aec(MarketEnv(**options))
+
+
+def env(**options: Any) -> AECEnv[str, Seen, Any]:
+    """The market by turns: each trader acts in turn, and the bar moves on when all have."""
+    return OrderEnforcingWrapper(raw_env(**options))

@@ -26,4 +26,5 @@ def register() -> None:
             name, module = domain.env_id, domain.module
             pettingzoo.register("aec", name, f"mx_envs.{module}:env")
             pettingzoo.register("parallel", name, f"mx_envs.{module}:parallel_env")
+        pettingzoo.register("aec", "mx/Market-v0", "mx_envs.market_v0:env")
         pettingzoo.register("parallel", "mx/Market-v0", "mx_envs.market_v0:parallel_env")

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from mx_agents.errors import UsageError, unknown
+from mx_envs.market.portfolio import named_world
 from mx_envs.market.portfolio_vector import PortfolioVectorEnv
 from mx_tasks.trading.grading.evaluation import Reached, evaluate
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.world import Playable
-from mx_tasks.trading.market.worlds import load_world
 from mx_tasks.trading.sets.scoreboard import Seen
 
 REWARD_SCALE = 100.0
@@ -181,7 +181,7 @@ def train_or_read(
 
 def actions_for(world: str) -> Literal["discrete", "weights"]:
     """A few levels suffice for one asset or two; more take weights. Raises TradingError for an unknown world."""
-    return "discrete" if len(load_world(world).symbols) <= 2 else "weights"
+    return "discrete" if len(named_world(world).symbols) <= 2 else "weights"
 
 
 def saved_policies(folder: Path, world: Playable) -> list[Seen]:
@@ -221,4 +221,4 @@ def evaluate_model(
         chosen = chosen.astype(int)
         return np.where(chosen[:, None] == 0, rows, weights[chosen - 1]).reshape(held.shape)
 
-    return evaluate(load_world(world), decide, bars=bars, paths=paths, seed=seed)
+    return evaluate(named_world(world), decide, bars=bars, paths=paths, seed=seed)

@@ -115,7 +115,7 @@ class Episode:
             ["python", PROGRAM if at_endpoint else "design.py"],
             files=files,
             env={"PYTHONHASHSEED": "0"},
-            limits=Limits(wall_s=budget.wall_s, cpu_s=budget.wall_s),
+            limits=Limits(wall_s=budget.wall_s, cpu_s=budget.cpu_s or budget.wall_s),
         )
         self._run_on(self._session)
         self.timing.start_s = perf_counter() - began - self.timing.grading_s

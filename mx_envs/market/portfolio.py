@@ -9,19 +9,24 @@ Reward             the change of the portfolio's value, which is 1 at the start;
                    ``reward="goal"``: what the world's optimum maximises
 Episode ends       terminated by ruin, truncated at the end of the window, where selling is charged once
 Randomness         the seed chooses the path (a world) or the window (your bars)
-Data               ``world="pairs"``, or ``data``: bars, a market, a pinned source (``"bokeh"``), a file (``"my.csv"``)
+Data               ``world="pairs"``, ``world="bootstrap/my.csv"``, or ``data``: bars, a market, a pinned source
+                   (``"bokeh"``), a file (``"my.csv"``)
+Info               ``value``, ``weights``, ``costs`` and ``turnover`` of the step in shares of the start's value, ``date``;
+                   ``tradable`` where assets are listed late or end
 =================  =====================================================================================
 
 A decision on the bars up to t is filled at the open of t + 1. Whatever an action is, ``step`` does not raise: weights outside
 the rules are brought inside, and what is no finite number of the right shape keeps the last target, named in ``info["fault"]``.
 
-Version history: v0, first release.
+Version history: v0, first release. Since 0.2 ``info`` tells value, weights, costs, turnover and date, and nothing is traded
+in a bar without volume.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -31,7 +36,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mx_tasks.trading.imports.sources import open_history
+from mx_envs.market.actions import as_choice, as_weights
+from mx_envs.market.rendering import MODES, Picture, as_picture, as_text
+from mx_tasks.trading.imports.bootstrap import bootstrap_of
+from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
 from mx_tasks.trading.market.bars import Array, Bars
 from mx_tasks.trading.market.corporate import action_table
 from mx_tasks.trading.market.errors import TradingError, WindowError
@@ -48,6 +56,8 @@ Actions = Literal["weights", "discrete"]
 LEVELS = 5
 """Weights that the discrete variant offers for a single asset."""
 LEAST = 1e-9
+BOOTSTRAPS = {"bootstrap": 0.15, "bootstrap-no-edge": 0.0}
+"""Their planted edges."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +117,15 @@ def make_source(
     world: str | Playable | None = None,
     data: str | Bars | Market | None = None,
     *,
-    costs: Costs | None = None,
-    rules: Rules | None = None,
+    costs: Costs | Mapping[str, Any] | None = None,
+    rules: Rules | Mapping[str, Any] | None = None,
     features: Features | None = None,
     bars: int | None = None,
     salt: str = "",
 ) -> Source:
     """Check what episodes are made of. Raises TradingError."""
     if data is None:
-        found = load_world(world or "regime") if world is None or isinstance(world, str) else world
+        found = named_world(world or "regime") if world is None or isinstance(world, str) else world
         if costs is not None or rules is not None or features is not None:
             raise TradingError(
                 f"the world {found.name!r} brings its own costs, rules and features; give them with data"
@@ -123,13 +133,34 @@ def make_source(
         return Source(found, None, None, _window(252 if bars is None else bars, None), salt)
     if world is not None:
         raise TradingError("give a world or data, not both")
-    market = _market(data, costs, rules)
+    market = _market(data, _of_names(Costs, costs), _of_names(Rules, rules))
     seen = market_features(market) if features is None else np.asarray(features, dtype=np.float32)
     if seen.ndim != 2 or len(seen) != market.bars.count or not np.isfinite(seen).all():
         raise TradingError(
             f"features are finite numbers for each of the {market.bars.count} bars, not shape {seen.shape}"
         )
     return Source(None, market, seen, _window(market.last if bars is None else bars, market), salt)
+
+
+def named_world(name: str) -> Playable:
+    """A world by name; ``bootstrap`` and ``bootstrap-no-edge`` are of a pinned source or a file: ``bootstrap/my.csv``.
+
+    Raises TradingError.
+    """
+    kind, _, where = name.partition("/")
+    if kind in BOOTSTRAPS:
+        return bootstrap_of(where or DEFAULT_SOURCE, BOOTSTRAPS[kind])
+    return load_world(name)
+
+
+def _of_names(make: Callable[..., Any], given: Any) -> Any:
+    """Costs or rules from a mapping, as a specification read from JSON has them. Raises TradingError for names there are not."""
+    if not isinstance(given, Mapping):
+        return given
+    try:
+        return make(**given)
+    except TypeError as error:
+        raise TradingError(f"{dict(given)}: {error}") from None
 
 
 def _market(data: str | Bars | Market, costs: Costs | None, rules: Rules | None) -> Market:
@@ -198,22 +229,24 @@ def choices(source: Source) -> Array:
 class PortfolioEnv(gymnasium.Env[NDArray[np.float32], Any]):
     """One portfolio; see the module."""
 
-    metadata = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance's dict
+    metadata = {"render_modes": list(MODES), "render_fps": 4}  # noqa: RUF012  # Gymnasium declares it as an instance's dict
 
     def __init__(
         self,
         world: str | Playable | None = None,
         data: str | Bars | Market | None = None,
         *,
-        costs: Costs | None = None,
-        rules: Rules | None = None,
+        costs: Costs | Mapping[str, Any] | None = None,
+        rules: Rules | Mapping[str, Any] | None = None,
         features: Features | None = None,
         bars: int | None = None,
         actions: Actions = "weights",
         reward: Reward = "profit",
         salt: str = "",
-        render_mode: None = None,
+        render_mode: str | None = None,
     ) -> None:
+        if render_mode not in (None, *MODES):
+            raise TradingError(f"render_mode is {', '.join(MODES)} or None, not {render_mode!r}")
         self.source = make_source(
             world, data, costs=costs, rules=rules, features=features, bars=bars, salt=salt
         )
@@ -248,48 +281,98 @@ class PortfolioEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self.portfolio = Portfolio.start(self.market)
         self._target = np.zeros(self._shape)
         self._over = False
-        return self._observe(), {}
+        self._values = [1.0]
+        self._dates = self.market.bars.dates
+        self._partly = self.market.open_for_trade is not None
+        if self.render_mode == "human":
+            self.render()
+        seen = self._observe()
+        return seen, self._told(1.0, 0.0, 0.0)
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """One bar on. Raises RuntimeError when the episode is over; never for an action."""
         if self._over:
             raise RuntimeError("the episode is over; call reset()")
-        info: dict[str, Any] = {}
         wanted = self._wanted(action)
         if wanted is not None:
             target, finite = allowed(self._rules, wanted, self._ones)
-            if finite:
-                self._target = target
-            else:
-                info["fault"] = "a weight is not finite"
+            self._target, fault = (target, "") if finite else (self._target, "a weight is not finite")
         else:
-            info["fault"] = f"the action is not one of {self.action_space}"
+            fault = f"the action is not one of {self.action_space}"
         portfolio = self.portfolio
         before = portfolio.value
         self._row = row = self._row + 1
-        portfolio.step(row, self._target)
-        value = portfolio.value
+        done = portfolio.step(row, self._target)
+        value, paid = portfolio.value, done.trade_cost
         ruined = bool(value <= self._rules.ruin)
         ended = row == self._last
         if ended and not ruined:
-            value = value - portfolio.liquidation(row)
+            selling = portfolio.liquidation(row)
+            value, paid = value - selling, paid + selling
         if ruined or ended:
             self._over = True
-            info["value"] = float(value)
-        reward = float(value - before)
-        if self._log:
-            reward = math.log(max(value, LEAST) / max(before, LEAST))
+        seen = self._observe()
+        info = self._told(value, paid, np.abs(done.trade).dot(self._ones))
+        if fault:
+            info["fault"] = fault
+        reward = math.log(max(value, LEAST) / max(before, LEAST)) if self._log else float(value - before)
         if self._penalty is not None:
             reward -= float(self._penalty(self._target))
-        return self._observe(), reward, ruined, ended and not ruined, info
+        if self.render_mode is not None:
+            self._show(float(value))
+        return seen, reward, ruined, ended and not ruined, info
+
+    def _show(self, value: float) -> None:
+        self._values.append(value)
+        if self.render_mode == "human":
+            self.render()
+
+    def _told(self, value: Any, paid: Any, traded: Any) -> dict[str, Any]:
+        """What a step's info says beside faults."""
+        told = {
+            "value": float(value),
+            "weights": self._weights,
+            "costs": float(paid),
+            "turnover": float(traded),
+            "date": self._dates[self._row],
+        }
+        if self._partly:
+            told["tradable"] = self.market.tradable(self._row)
+        return told
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which discrete actions can be taken now: those that want no asset which cannot be traded. For sb3-contrib's MaskablePPO.
+
+        Raises TradingError where actions are weights.
+        """
+        if self._choices is None:
+            raise TradingError("there are masks for discrete actions alone; give actions='discrete'")
+        there = self.market.tradable(self._row)
+        possible = ~((self._choices != 0) & ~there).any(axis=1)
+        masks: NDArray[np.bool_] = np.concatenate([[True], possible])
+        return masks
+
+    def render(self) -> Picture | str | None:
+        """The present as ``render_mode`` has it: a picture, a text, or printed."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() does nothing: give render_mode to gymnasium.make")
+            return None
+        if self.render_mode == "rgb_array":
+            return as_picture(self._values)
+        weights, symbols = self.portfolio.weights.tolist(), self.market.bars.symbols
+        said = as_text(self._dates[self._row], self._values[-1], weights, symbols)
+        if self.render_mode == "ansi":
+            return said
+        sys.stdout.write(said + "\n")
+        return None
 
     def _wanted(self, action: Any) -> Array | None:
         """The weights that an action means; None when it means none."""
         if self._choices is None:
             if type(action) is np.ndarray and action.shape == self._shape and action.dtype.kind == "f":
                 return action
-            return _as_weights(action, self._shape)
-        place = _as_choice(action, len(self._choices))
+            return as_weights(action, self._shape)
+        place = as_choice(action, len(self._choices))
         if place is None:
             return None
         if place:
@@ -304,23 +387,8 @@ class PortfolioEnv(gymnasium.Env[NDArray[np.float32], Any]):
         seen[:width] = features
         value = self.portfolio.value
         if self._settled:
-            seen[width:] = self.portfolio.position
+            weights = self.portfolio.position.copy()
         else:
-            seen[width:] = self.portfolio.position / value if value > 0 else 0.0
+            weights = self.portfolio.position / value if value > 0 else np.zeros(self._shape)
+        self._weights = seen[width:] = weights
         return seen
-
-
-def _as_weights(action: Any, shape: tuple[int, ...]) -> Array | None:
-    try:
-        wanted = np.asarray(action, dtype=float)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return wanted if wanted.shape == shape else None
-
-
-def _as_choice(action: Any, count: int) -> int | None:
-    try:
-        place = int(action)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return place if 0 <= place <= count and place == action else None

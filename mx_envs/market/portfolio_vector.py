@@ -1,12 +1,14 @@
 """Many portfolios in one array program: ``gymnasium.make_vec("mx/Portfolio-v0", num_envs=256)``.
 
 Each of them is what the single environment is with the same seed. An episode that ends begins anew in the same step; its
-last observation and info are in ``infos["final_obs"]`` and ``infos["final_info"]``.
+last observation and info are in ``infos["final_obs"]`` and ``infos["final_info"]``. Gymnasium's other two ways are there by
+``autoreset_mode="NextStep"`` and ``"Disabled"``: anew in the next step, which then does nothing else, or by
+``reset(options={"reset_mask": ...})`` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,15 +49,22 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         world: str | Playable | None = None,
         data: str | Bars | Market | None = None,
         *,
-        costs: Costs | None = None,
-        rules: Rules | None = None,
+        costs: Costs | Mapping[str, Any] | None = None,
+        rules: Rules | Mapping[str, Any] | None = None,
         features: Features | None = None,
         bars: int | None = None,
         actions: Actions = "weights",
         reward: Reward = "profit",
         salt: str = "",
         render_mode: None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ) -> None:
+        try:
+            self._mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise TradingError(f"autoreset_mode is one of {modes}, not {autoreset_mode!r}") from None
+        self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
         if num_envs < 1:
             raise TradingError(f"num_envs is 1 or more, not {num_envs}")
         self.num_envs = num_envs
@@ -74,11 +83,19 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         self._rngs: list[np.random.Generator] = []
         self._stage = _Stage.of(self.source, num_envs)
         self._shape = (num_envs, self.source.assets)
+        self._all = np.ones(num_envs, dtype=bool)
+        self._over = np.zeros(num_envs, dtype=bool)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Seen, dict[str, Any]]:
-        """Begin an episode in each: with ``seed``, ``seed`` + 1 ..., or a list of seeds."""
+        """Begin an episode in each: with ``seed``, ``seed`` + 1 ..., or a list of seeds.
+
+        ``options={"reset_mask": mask}`` begins one where the mask is true, and leaves the others as they are.
+        """
+        mask = None if options is None else options.get("reset_mask")
+        if mask is not None:
+            return self._reset_some(mask, options)
         if seed is not None or not self._rngs:
             seeds = (
                 [None if seed is None else seed + place for place in range(self.num_envs)]
@@ -90,11 +107,29 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         self._rows = np.zeros(self.num_envs, dtype=np.intp)
         self._last = np.zeros(self.num_envs, dtype=np.intp)
         self._target = np.zeros(self._shape)
+        self._over = np.zeros(self.num_envs, dtype=bool)
         self._begin(self._everyone, options)
-        return self._observe(), {}
+        return self._observe(), self._told(self.portfolio.value, 0.0, 0.0)
+
+    def _reset_some(self, mask: Any, options: dict[str, Any] | None) -> tuple[Seen, dict[str, Any]]:
+        """Begin anew where the mask is true. Raises TradingError for a mask of another form, or before the first reset."""
+        chosen = np.asarray(mask, dtype=bool)
+        if chosen.shape != (self.num_envs,) or not self._rngs:
+            raise TradingError(
+                f"a reset_mask is {self.num_envs} of True and False, after a first reset of all"
+            )
+        self._over &= ~chosen
+        self._begin(np.flatnonzero(chosen), {k: v for k, v in (options or {}).items() if k != "reset_mask"})
+        return self._observe(), self._told(self.portfolio.value, 0.0, 0.0)
 
     def step(self, actions: Any) -> tuple[Seen, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One bar on in each; never raises for an action."""
+        """One bar on in each; never raises for an action. Raises RuntimeError where an episode is over that nobody resets."""
+        waiting = self._over
+        if self._mode is AutoresetMode.DISABLED and waiting.any():
+            raise RuntimeError(
+                'an episode is over; call reset(options={"reset_mask": terminated | truncated})'
+            )
+        pause = self._mode is AutoresetMode.NEXT_STEP and bool(waiting.any())
         infos: dict[str, Any] = {}
         wanted, bad = self._wanted(actions)
         target, finite = allowed(self.source.rules, wanted, self._ones)
@@ -106,21 +141,41 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
             infos["fault"] = ~good
         portfolio = self.portfolio
         before = portfolio.value
-        self._rows += 1
+        self._rows += 1 if not pause else ~waiting
         rows = self._rows
-        portfolio.step(rows, self._target)
-        value = portfolio.value
+        done = portfolio.step(rows, self._target)
+        value, paid = portfolio.value, done.trade_cost
         ruined = value <= self.source.rules.ruin
         ended = (rows == self._last) & ~ruined
         over = ruined | ended
         if over.any():
-            value = np.where(ended, value - portfolio.liquidation(rows), value)
+            selling = np.where(ended, portfolio.liquidation(rows), 0.0)
+            value, paid = value - selling, paid + selling
         reward = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST)) if self._log else value - before
         if self._penalty is not None:
             reward = reward - self._penalty(self._target)
-        if over.any():
+        infos |= self._told(value, paid, np.abs(done.trade).dot(self._ones))
+        if pause:
+            self._begin(np.flatnonzero(waiting), None)
+            ruined, ended, over = ruined & ~waiting, ended & ~waiting, over & ~waiting
+            reward = np.where(waiting, 0.0, reward)
+            infos |= self._told(np.where(waiting, 1.0, value), np.where(waiting, 0.0, paid), 0.0)
+        if self._mode is not AutoresetMode.SAME_STEP:
+            self._over = over
+        elif over.any():
             self._restart(over, value, infos)
         return self._observe(), reward, ruined, ended, infos
+
+    def _told(self, value: Any, paid: Any, traded: Any) -> dict[str, Any]:
+        """What infos say of each: value, weights, costs and turnover, with Gymnasium's masks."""
+        count = self.num_envs
+        told = {
+            "value": np.array(value, dtype=float),
+            "weights": self.portfolio.weights,
+            "costs": np.broadcast_to(paid, (count,)),
+            "turnover": np.broadcast_to(traded, (count,)),
+        }
+        return told | {f"_{name}": self._all for name in told}
 
     def _wanted(self, actions: Any) -> tuple[Array, NDArray[np.bool_] | None]:
         """The weights that the actions mean, and which of them mean none."""

@@ -28,13 +28,15 @@ class Part:
 class Budget:
     """What an episode may use.
 
-    Executor calls (turns), seconds of wall time for the design without the policies' time, and tokens that executors read and write
+    Executor calls (turns), seconds of wall time for the design without the policies' time, seconds of its processor time (0: as
+    many as of wall time), and tokens that executors read and write
     (see :mod:`mx_envs.inside.endpoint.asking`; None for no limit): the call that passes the limit is the last.
     """
 
     calls: int = 16
     wall_s: float = 20.0
     tokens: int | None = None
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.baselines import equal_weight
 from mx_tasks.trading.market.corporate import action_table
 from mx_tasks.trading.market.errors import DataError
-from mx_tasks.trading.market.finite import World
+from mx_tasks.trading.market.finite import World, remade
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Portfolio, make_market
 from mx_tasks.trading.market.world import Outcomes
@@ -54,6 +54,7 @@ def bootstrap_of(name: str, edge: float) -> World:
     return world if name == DEFAULT_SOURCE else replace(world, name=f"{world.name}/{name}")
 
 
+@remade
 def bootstrap_world(returns: Array, edge: float = 0.15) -> World:
     """The world of those returns; ``edge`` is the planted drift in units of their standard deviation, 0 for none."""
     centred = np.sort(returns - returns.mean())

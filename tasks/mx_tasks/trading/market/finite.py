@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from mx_tasks.trading.market.optimum_of_two import solve_two
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Market
 from mx_tasks.trading.market.world import Best, Outcomes, path_market
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class World:
     prices: Callable[[float], Array] | None = None
     draws: Callable[[np.random.Generator, int], Array] | None = None
     """The uniform numbers that choose a path's outcomes, where they are not independent."""
+    recipe: tuple[Callable[..., World], tuple[Any, ...], dict[str, Any]] | None = None
+    """The function that made it and its arguments, by which it is pickled: see :func:`remade`."""
+
+    def __reduce__(self) -> Any:
+        """By what made it, and what was changed since; as any dataclass where that is not known."""
+        if self.recipe is None:
+            return super().__reduce__()
+        return _made_again, (*self.recipe, {name: getattr(self, name) for name in _TOLD})
 
     @property
     def goal(self) -> str:
@@ -123,3 +134,22 @@ def _trailing(returns: Array, bars: int) -> Array:
     total = np.concatenate([np.zeros(bars), np.cumsum(returns)])
     moved: Array = total[bars:] - total[: len(returns)]
     return moved
+
+
+_TOLD = ("name", "level", "about", "start", "costs", "rules", "column", "symbols")
+
+
+def _made_again(
+    make: Callable[..., World], given: tuple[Any, ...], named: dict[str, Any], told: dict[str, Any]
+) -> World:
+    return replace(make(*given, **named), **told)
+
+
+def remade(make: Callable[P, World]) -> Callable[P, World]:
+    """A function that makes worlds which can be pickled: by making them again."""
+
+    @wraps(make)
+    def made(*given: P.args, **named: P.kwargs) -> World:
+        return replace(make(*given, **named), recipe=(made, given, dict(named)))
+
+    return made

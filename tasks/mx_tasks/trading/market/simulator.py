@@ -109,7 +109,7 @@ def make_market(
         _delist(table, close, before, after, payout, trade)
         trade[late] = 0.0
         trade[1:][late[:-1]] = 0.0  # nobody decides on what has no bar yet
-    money = np.nan_to_num(at_fill * bars.volume / capital)
+    money = at_fill * bars.volume / capital  # NaN where an asset is not there
     dear = _dear(money, costs.impact) if costs.impact else None
     most = _most(money, 1.0 if rules.participation is None and costs.impact else rules.participation)
     told = None if table.plain else table
@@ -118,17 +118,20 @@ def make_market(
 
 def _dear(money: Array, impact: float) -> Array:
     """Impact by bar; a bar without volume is as dear as the thinnest that has some, an asset without any has none."""
-    thin = np.where(money > 0, money, np.inf).min(axis=0)
-    there = np.where(money > 0, money, thin)
+    with np.errstate(invalid="ignore"):
+        traded = money > 0
+    thin = np.where(traded, money, np.inf).min(axis=0)
+    there = np.where(traded, money, thin)
     dear: Array = np.where(np.isfinite(there), impact / np.sqrt(there), 0.0)
     return dear
 
 
 def _most(money: Array, participation: float | None) -> Array | None:
     """The money that can be traded; None where it never is a limit to a portfolio that has grown twentyfold."""
-    known = (money > 0).any(axis=0)
-    limit = np.where(money > 0, np.inf, 0.0) if participation is None else participation * money
-    most = np.where(known, limit, np.inf)
+    with np.errstate(invalid="ignore"):
+        traded = money > 0
+    limit = np.where(traded, np.inf, 0.0) if participation is None else participation * money
+    most = np.where(traded.any(axis=0) & np.isfinite(money), limit, np.inf)
     return None if (most[1:] > ROOM).all() else most
 
 

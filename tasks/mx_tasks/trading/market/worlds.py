@@ -13,7 +13,7 @@ import numpy as np
 
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.errors import TradingError
-from mx_tasks.trading.market.finite import World
+from mx_tasks.trading.market.finite import World, remade
 from mx_tasks.trading.market.linear_quadratic import LinearQuadratic
 from mx_tasks.trading.market.optimum import Optimum, solve
 from mx_tasks.trading.market.rules import Costs, Rules
@@ -32,6 +32,7 @@ def _table(chance: Array, growth: Array, following: Array, lowest: int = 0) -> C
     return outcomes
 
 
+@remade
 def no_edge() -> World:
     """Level 0: a fair coin. Every trade loses its costs, every position some growth; the optimum is cash."""
     move = 0.015
@@ -47,6 +48,7 @@ def no_edge() -> World:
     )
 
 
+@remade
 def regime() -> World:
     """Level 1: two regimes, visible. One gains on average, one loses."""
     move, edge, stay = 0.012, 0.09, 0.93
@@ -75,6 +77,7 @@ def regime() -> World:
     )
 
 
+@remade
 def mean_reversion(half_spread: float = 0.001) -> World:
     """Level 2: the price is pulled back to its anchor, and trading costs."""
     step, pull, widest = 0.01, 0.05, 6
@@ -100,6 +103,7 @@ def mean_reversion(half_spread: float = 0.001) -> World:
     )
 
 
+@remade
 def hidden_regime() -> World:
     """Level 3: the two regimes cannot be seen. The state is what returns tell: the chance of the good one."""
     move, edge, stay = 0.012, 0.15, 0.97
@@ -129,6 +133,7 @@ def hidden_regime() -> World:
     )
 
 
+@remade
 def pairs(half_spread: float = 0.001) -> World:
     """Level 3: two cointegrated assets. Their common ways lead nowhere, what stands between them closes again."""
     step, common, pull, widest = 0.012, 0.012, 0.05, 5

@@ -99,7 +99,7 @@ class LadderTasks(DrawnTasks):
             domain="trading",
             prompt=self._prompt(),
             services=("market",),
-            budget=Budget(calls=8 * self.bars, wall_s=20.0),
+            budget=Budget(calls=8 * self.bars, wall_s=60.0 + 2.0 * self.bars, cpu_s=20.0 + 0.1 * self.bars),
             difficulty=world.level,
             split=split,
             source="mx-envs generator",

@@ -81,7 +81,7 @@ class RealDeskTasks(DrawnTasks):
                 f"{self.about_scores}"
             ),
             services=("market",),
-            budget=Budget(calls=8 * decisions, wall_s=30.0),
+            budget=Budget(calls=8 * decisions, wall_s=60.0 + 2.0 * decisions, cpu_s=30.0 + 0.1 * decisions),
             difficulty=5,
             split=split,
             source=self.arena.source,

@@ -68,6 +68,17 @@ def save_model(model: Any, path: Path, adapter: str | None = None) -> None:
     )
 
 
+def recompute_activations(model: Any) -> None:
+    """Let the model's layers compute their activations again in the backward pass instead of keeping them."""
+    options = {"use_reentrant": False}
+    if hasattr(model, "enable_input_require_grads"):
+        model.enable_input_require_grads()  # under adapters nothing else before the first layer asks for a gradient
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(options)
+    else:  # its name before transformers 5.20
+        model.gradient_checkpointing_enable(options)
+
+
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip() if lines else type(error).__name__

@@ -23,15 +23,17 @@ class _Batch:
     """Rows in generation: the next tokens' logits, what attention sees, and the key-value cache."""
 
     logits: torch.Tensor
-    mask: torch.Tensor
+    mask: torch.Tensor | None
+    """None where nothing is padded: a recurrent model may misread a mask that is longer than what it is given to read."""
     position: torch.Tensor
     cache: Any
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with these rows, in this order; one may be taken several times."""
-        kept = torch.tensor(list(places), device=self.mask.device)
+        kept = torch.tensor(list(places), device=self.logits.device)
         self.cache.batch_select_indices(kept)
-        self.logits, self.mask = self.logits[kept], self.mask[kept]
+        self.logits = self.logits[kept]
+        self.mask = None if self.mask is None else self.mask[kept]
         self.position = self.position[kept]
 
 
@@ -51,9 +53,65 @@ def sample_tokens(
     are read once, and so is a long beginning that all have in common. Rows that are done leave the batch when at least half of
     it is.
     """
+    if not _can_select(model):
+        return _by_length(
+            model,
+            prompts,
+            end_ids=end_ids,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            generator=generator,
+        )
     batch = _read(model, prompts)
-    outputs: list[tuple[list[int], list[float]]] = [([], []) for _ in prompts]
-    rows = list(range(len(prompts)))
+    return _continue(model, batch, len(prompts), end_ids, max_new_tokens, temperature, generator, select=True)
+
+
+def _by_length(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    end_ids: Collection[int],
+    max_new_tokens: int,
+    temperature: float,
+    generator: torch.Generator,
+) -> list[tuple[list[int], list[float]]]:
+    """Sample for models with a recurrent state, which would take padding in: prompts of one length together, no row leaves."""
+    outputs: dict[int, tuple[list[int], list[float]]] = {}
+    for length in sorted({len(prompt) for prompt in prompts}):
+        places = [place for place, prompt in enumerate(prompts) if len(prompt) == length]
+        ids_BT = torch.tensor(
+            [list(prompts[place]) for place in places], device=next(model.parameters()).device
+        )
+        cache = DynamicCache(config=model.config)
+        position_BT = torch.arange(length, device=ids_BT.device).expand_as(ids_BT)
+        logits_BV = _forward(model, ids_BT, None, position_BT, cache)
+        batch = _Batch(logits_BV, None, position_BT[:, -1:], cache)
+        found = _continue(
+            model, batch, len(places), end_ids, max_new_tokens, temperature, generator, select=False
+        )
+        outputs.update(zip(places, found, strict=True))
+    return [outputs[place] for place in range(len(prompts))]
+
+
+def _can_select(model: Any) -> bool:
+    """Whether rows of the model's cache can be chosen and repeated: not those of a recurrent state."""
+    return all(hasattr(layer, "batch_select_indices") for layer in DynamicCache(config=model.config).layers)
+
+
+def _continue(
+    model: Any,
+    batch: _Batch,
+    count: int,
+    end_ids: Collection[int],
+    max_new_tokens: int,
+    temperature: float,
+    generator: torch.Generator,
+    *,
+    select: bool,
+) -> list[tuple[list[int], list[float]]]:
+    """Draw token after token; with ``select``, rows that are done leave the batch."""
+    outputs: list[tuple[list[int], list[float]]] = [([], []) for _ in range(count)]
+    rows = list(range(count))
     for step in range(max_new_tokens):
         token_B, log_probability_B = draw(batch.logits, temperature, generator)
         tokens, log_probabilities = token_B.tolist(), log_probability_B.tolist()
@@ -67,7 +125,7 @@ def sample_tokens(
                 live.append(place)
         if not live or step + 1 == max_new_tokens:
             break
-        if 2 * len(live) <= len(rows):
+        if select and 2 * len(live) <= len(rows):
             batch.keep(live)
             token_B = token_B[torch.tensor(live, device=token_B.device)]
             rows = [rows[place] for place in live]
@@ -77,7 +135,8 @@ def sample_tokens(
 
 def _advance(model: Any, batch: _Batch, token_B: torch.Tensor) -> None:
     """Read one more token of each row."""
-    batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(token_B), 1)], dim=1)
+    if batch.mask is not None:
+        batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(token_B), 1)], dim=1)
     batch.position = batch.position + 1
     batch.logits = _forward(model, token_B[:, None], batch.mask, batch.position, batch.cache)
 
@@ -125,12 +184,13 @@ def _shared_length(prompts: Sequence[tuple[int, ...]]) -> int:
 
 
 def _forward(
-    model: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, position_BT: torch.Tensor, cache: Any
+    model: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor | None, position_BT: torch.Tensor, cache: Any
 ) -> torch.Tensor:
     """The logits after the last token of each row; the cache grows by what was read."""
+    masked = {} if mask_BT is None else {"attention_mask": mask_BT}
     logits_BV: torch.Tensor = model(
         input_ids=ids_BT,
-        attention_mask=mask_BT,
+        **masked,
         position_ids=position_BT,
         **{cache_argument(model): cache},
         use_cache=True,

@@ -85,7 +85,7 @@ def _weights(role: Role) -> dict[str, torch.Tensor]:
     """The role's own parameters by place: the whole model's, or its adapter's."""
     return {
         f"{place:04d}": parameter.detach().cpu().contiguous()
-        for place, parameter in enumerate(role.learner.parameters)
+        for place, parameter in enumerate(role.learner.masters)
     }
 
 
@@ -100,12 +100,13 @@ def _optimizer_tensors(role: Role) -> dict[str, torch.Tensor]:
 def _restore(
     role: Role, weights: dict[str, torch.Tensor], optimizer: dict[str, torch.Tensor], *, updates: int
 ) -> None:
-    parameters = role.learner.parameters
+    parameters = role.learner.masters
     if len(weights) != len(parameters):
         raise ValueError(f"{len(weights)} parameters where the model has {len(parameters)}")
     with torch.no_grad():
         for place, parameter in enumerate(parameters):
             parameter.copy_(weights[f"{place:04d}"])
+    role.learner.show_masters()
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in optimizer.items():
         place_text, dot, key = name.partition(".")

@@ -16,7 +16,7 @@ from mx_agents.progress import Row, going
 from mx_agents.report import write_report
 from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, write_config
 from mx_agents.terminal import console
-from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, parse_config
+from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, overridden, parse_config
 from mx_agents.trainer.results import arm_folder, collect
 from mx_agents.trainer.workers import WorkerJob, run_jobs
 from mx_sandboxes import open_sandbox
@@ -40,11 +40,11 @@ def train(
 
     Raises UsageError for what cannot be done as asked."""
     if resume:
-        if run is None or preset is not None or config is not None or overrides:
+        if run is None or preset is not None or config is not None:
             raise UsageError(
-                "--resume goes on with the run of --run as it was configured; give it nothing else"
+                "--resume goes on with the run of --run as it was configured; give it nothing else but steps=N to make it longer"
             )
-        plan = _planned(existing_run_folder(run))
+        plan = _planned(existing_run_folder(run), overrides)
     else:
         plan = _plan(
             load_config(preset, config, overrides), preset or "run", seeds, run, sandbox, ablate=ablate
@@ -54,6 +54,9 @@ def train(
         if about:
             screen.print(Text(about), soft_wrap=True)
         screen.print(Text(f"The run is in {plan.run}"), soft_wrap=True)
+        from mx_agents.trainer.roles import place_in_words  # loads torch, so not before all else is in order
+
+        screen.print(Text(place_in_words(plan.config)), soft_wrap=True)
         _run(plan, screen, workers)
     except KeyboardInterrupt as stop:
         stop.add_note(shlex.join(["mx", "train", "--run", str(plan.run), "--resume"]))
@@ -129,10 +132,12 @@ def _plan(
     return _Plan(folder, config, arms, seeds, backend)
 
 
-def _planned(folder: Path) -> _Plan:
+def _planned(folder: Path, overrides: Sequence[str]) -> _Plan:
     about = read_config(folder)
     try:
         config = parse_config(about["train"])
+        if overrides:
+            config = _longer(folder, about, config, overrides)
         fingerprint = load_task_set(config.tasks).fingerprint
         if fingerprint != about["task_set"]["fingerprint"]:
             raise UsageError(
@@ -141,6 +146,27 @@ def _planned(folder: Path) -> _Plan:
         return _Plan(folder, config, about["arms"], about["seeds"], about["sandbox"])
     except KeyError as error:
         raise UsageError(f"{str(folder)!r} is not a training run: its config.yaml has no {error}") from None
+
+
+def _longer(
+    folder: Path, about: dict[str, Any], config: TrainConfig, overrides: Sequence[str]
+) -> TrainConfig:
+    """The run's configuration with more steps, written down; tests of shorter training are kept under another name.
+
+    Steps that are done stay as they were; the learning rate of those to come falls to the new end.
+    """
+    longer = parse_config(overridden(about["train"], overrides))
+    if longer.model_copy(update={"steps": config.steps}) != config:
+        raise UsageError("a run that is resumed may get more steps (steps=N); anything else is a new run")
+    if longer.steps < config.steps:
+        raise UsageError(
+            f"{str(folder)!r} was begun with {config.steps} steps and cannot be shortened to {longer.steps}"
+        )
+    if longer.steps > config.steps:
+        for test in folder.glob("seed-*/*/test.jsonl"):
+            test.rename(test.with_name(f"test-after-{config.steps}.jsonl"))
+        write_config(folder, about | {"train": longer.model_dump(mode="json")})
+    return longer
 
 
 def _run(plan: _Plan, screen: Console, workers: int | None) -> None:

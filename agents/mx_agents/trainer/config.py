@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,9 +12,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mx_agents.errors import UsageError, did_you_mean, unknown
-from mx_agents.trainer.credit import ExecutorCredit
 
 Arm = Literal["co-evolution", "frozen executor", "frozen designer"]
+ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
+"""See :func:`mx_agents.trainer.credit.executor_advantages`."""
+Loss = Literal["ppo", "grpo", "dr-grpo", "dapo", "rloo", "gspo", "cispo"]
+"""See :mod:`mx_agents.trainer.losses`."""
 ARMS: tuple[Arm, ...] = ("co-evolution", "frozen executor", "frozen designer")
 
 
@@ -26,6 +30,11 @@ class ModelConfig(_Section):
 
     ``base`` "micro" makes small transformers of the given shape on the spot. Anything else is a folder (or hub name) of a
     causal language model, of which each role trains a LoRA adapter of rank ``lora_rank`` (0: a whole copy for each role).
+
+    ``lora_targets`` is ``all-linear`` or names of layers with commas, ``lora_alpha`` None twice the rank. ``device`` and
+    ``dtype`` are those of :mod:`mx_agents.models.device` (``auto`` for micro models: the processor, 32 bits); weights of less
+    than 32 bits are moved in full precision. ``tokens_per_microbatch`` bounds what is learnt from at once, and is halved where
+    memory runs out. ``template_options`` go to the chat template (``{enable_thinking: false}``).
     """
 
     base: str = "micro"
@@ -34,6 +43,13 @@ class ModelConfig(_Section):
     heads: int = Field(default=4, ge=1)
     feed_forward: int = Field(default=320, ge=8)
     lora_rank: int = Field(default=0, ge=0)
+    lora_alpha: int | None = Field(default=None, ge=1)
+    lora_targets: str = "all-linear"
+    device: str = "auto"
+    dtype: str = "auto"
+    gradient_checkpointing: bool = False
+    tokens_per_microbatch: int = Field(default=16_384, ge=1)
+    template_options: dict[str, Any] = Field(default_factory=dict)
     designer_tokens: int = Field(default=72, ge=1)
     executor_tokens: int = Field(default=40, ge=1)
     temperature: float = Field(default=1.0, gt=0)
@@ -60,13 +76,15 @@ class TreeConfig(_Section):
 
 
 class RoleConfig(_Section):
-    """One role's updates (see :class:`mx_agents.trainer.learner.LearnerConfig`)."""
+    """One role's updates (see :class:`mx_agents.trainer.learner.LearnerConfig` and :mod:`mx_agents.trainer.losses`)."""
 
     learning_rate: float = Field(default=3e-4, gt=0)
     final_learning_rate: float = Field(default=0.1, ge=0, le=1)
     entropy: float = Field(default=0.0, ge=0)
     warmup_updates: int = Field(default=5, ge=0)
+    loss: Loss = "ppo"
     clip: float = Field(default=0.2, gt=0)
+    clip_high: float | None = Field(default=None, gt=0)
     minibatches: int = Field(default=2, ge=1)
     max_rows: int = Field(default=512, ge=1)
 
@@ -78,7 +96,9 @@ class TrainConfig(_Section):
     (``full``, ``short``, or a text).
 
     ``stage_steps`` 0 lets both roles learn in every step; otherwise the roles take turns of that many steps, executor first, the
-    other one frozen. ``executor_credit`` is explained in :mod:`mx_agents.trainer.credit`.
+    other one frozen. A step whose calls the learner finds ``max_gap`` nats a token more or less likely than the sampler did stops
+    the run; ``importance_cap`` above 0 weighs tokens by that difference (see :class:`mx_agents.trainer.learner.LearnerConfig`).
+    ``executor_credit`` is explained in :mod:`mx_agents.trainer.credit`.
     """
 
     tasks: str = "software:micro"
@@ -88,6 +108,8 @@ class TrainConfig(_Section):
     seed: int = 0
     stage_steps: int = Field(default=0, ge=0)
     executor_credit: ExecutorCredit = "turn"
+    max_gap: float = Field(default=0.2, gt=0)
+    importance_cap: float = Field(default=0.0, ge=0)
     cost_per_call: float = Field(default=0.005, ge=0)
     executors: int = Field(default=16, ge=1)
     slots: int = Field(default=24, ge=1)
@@ -123,9 +145,15 @@ def load_config(preset: str | None, path: Path | None, overrides: Sequence[str] 
             raise unknown("preset", name, presets())
         text = resources.files("mx_agents.trainer").joinpath("presets", f"{name}.yaml").read_text("utf-8")
         values = yaml.safe_load(text) or {}
+    return parse_config(overridden(values, overrides))
+
+
+def overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The values with ``section.key=value`` on top; they themselves stay. Raises UsageError for what cannot be read."""
+    values = copy.deepcopy(values)
     for override in overrides:
         _override(values, override)
-    return parse_config(values)
+    return values
 
 
 def parse_config(values: dict[str, Any]) -> TrainConfig:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mx_agents.models.hugging_face import Sample
-
-ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
+from mx_agents.trainer.config import ExecutorCredit
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import torch
 
 from mx_agents.micro.model import ModelSize
-from mx_agents.models.folders import load_model
+from mx_agents.models.device import choose_device, choose_dtype
+from mx_agents.models.folders import load_model, recompute_activations
 from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.cold_start import Progress, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
@@ -59,7 +60,7 @@ def load_roles(config: TrainConfig, designer: str | Path, executor: str | Path) 
     """Roles on models in Hugging Face's format. Raises UsageError when one cannot be loaded."""
     if config.model.lora_rank:
         return _adapter_roles(config)
-    return _whole_model_roles(config, _load(designer), _load(executor))
+    return _whole_model_roles(config, _load(config, designer), _load(config, executor))
 
 
 def _whole_model_roles(config: TrainConfig, designer: tuple[Any, Any], executor: tuple[Any, Any]) -> Roles:
@@ -73,8 +74,14 @@ def _adapter_roles(config: TrainConfig) -> Roles:
     """Roles that share one model, each with a LoRA adapter of its own."""
     from peft import LoraConfig, get_peft_model
 
-    base, tokenizer = _load(config.model.base)
-    lora = LoraConfig(r=config.model.lora_rank, lora_alpha=2 * config.model.lora_rank, task_type="CAUSAL_LM")
+    base, tokenizer = _load(config, config.model.base)
+    rank, targets = config.model.lora_rank, config.model.lora_targets
+    lora = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank if config.model.lora_alpha is None else config.model.lora_alpha,
+        target_modules=targets if targets == "all-linear" else [name.strip() for name in targets.split(",")],
+        task_type="CAUSAL_LM",
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = get_peft_model(base, lora, adapter_name="designer")
@@ -109,10 +116,38 @@ def _role(
         guide=config.guide if name == "designer" else None,
         role=name,
         tasks=config.tasks,
+        template_options=config.model.template_options,
     )
-    return Role(policy, Learner(policy, parameters, LearnerConfig(**chosen.model_dump())))
+    learning = LearnerConfig(
+        **chosen.model_dump(),
+        max_gap=config.max_gap,
+        importance_cap=config.importance_cap,
+        tokens_per_microbatch=config.model.tokens_per_microbatch,
+    )
+    return Role(policy, Learner(policy, parameters, learning))
 
 
-def _load(path: str | Path) -> tuple[Any, Any]:
-    """The model and the tokenizer in a folder."""
-    return load_model(path)
+def placed(config: TrainConfig) -> tuple[str, str]:
+    """Names of the device and of the precision: micro models are fastest on the processor, in 32 bits."""
+    device, dtype = config.model.device, config.model.dtype
+    if config.model.base == "micro":
+        return "cpu" if device == "auto" else device, "float32" if dtype == "auto" else dtype
+    return device, dtype
+
+
+def place_in_words(config: TrainConfig) -> str:
+    """Where a run's models are, and in which precision. Raises UsageError when there is no such place."""
+    device, dtype = placed(config)
+    place = choose_device(device)
+    weights = str(choose_dtype(dtype, place)).removeprefix("torch.").replace("auto", "as stored")
+    masters = "" if weights in ("float32", "float64") else ", those that learn with copies in float32"
+    return f"models on {place}, weights in {weights}{masters}"
+
+
+def _load(config: TrainConfig, path: str | Path) -> tuple[Any, Any]:
+    """The model and the tokenizer in a folder, where and as the configuration says."""
+    device, dtype = placed(config)
+    model, tokenizer = load_model(path, device=device, dtype=dtype)
+    if config.model.gradient_checkpointing:
+        recompute_activations(model)
+    return model, tokenizer

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mx_agents.models.hugging_face import HuggingFacePolicy
-from mx_agents.trainer.learner import padded, token_log_probabilities
+from mx_agents.trainer.forward import token_log_probabilities
+from mx_agents.trainer.rows import padded
 from mx_envs import Observation
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
-from mx_agents.trainer.credit import Call, ExecutorCredit, executor_advantages
+from mx_agents.trainer.config import ExecutorCredit
+from mx_agents.trainer.credit import Call, executor_advantages
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_agents.trainer.rollout import Execution, Job, execute, executor_calls
 from mx_envs import Observation, software_v0

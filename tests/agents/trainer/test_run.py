@@ -78,6 +78,32 @@ def test_a_run_that_was_stopped_goes_on_exactly(finished: Path, tmp_path: Path) 
     assert (arm / final).read_bytes() == (finished / "seed-0" / "co-evolution" / final).read_bytes()
 
 
+def test_a_run_can_be_made_longer(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "longer"
+    shutil.copytree(finished, folder)
+    before = rows(folder, "metrics")
+    assert run(folder, "", resume=True, steps=4) == 0
+    assert rows(folder, "metrics")[:3] == before
+    assert [row["step"] for row in rows(folder, "metrics")] == [1, 2, 3, 4]
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["steps"] == 4
+    arm = folder / "seed-0" / "co-evolution"
+    assert (arm / "test-after-3.jsonl").read_bytes() == (
+        finished / "seed-0" / "co-evolution" / "test.jsonl"
+    ).read_bytes()
+    assert (arm / "test.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"steps": 2}, "cannot be shortened to 2"), ({"seed": 3}, "steps=N"), ({"guide": "full"}, "new run")],
+)
+def test_a_resumed_run_changes_in_nothing_else(finished: Path, options: dict[str, Any], message: str) -> None:
+    before = (finished / "config.yaml").read_bytes()
+    with pytest.raises(UsageError, match=message):
+        run(finished, "", resume=True, **options)
+    assert (finished / "config.yaml").read_bytes() == before
+
+
 def test_a_damaged_checkpoint_is_named(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(finished, folder)

@@ -184,11 +184,15 @@ class Host:
         return {"messages": designer_chat(self.current.task, self.guide)}
 
     def info(self, agent: str) -> dict[str, Any]:
-        """A new ``info``: the task, the agent's role, turns so far and calls left; once over, how it ended and the grade."""
+        """A new ``info``: the task, the agent's role, its name in the design where it is asked, turns so far and calls left.
+
+        Once over, how it ended and the grade.
+        """
         episode = self.current
         info: dict[str, Any] = {
             "task": episode.task.id,
             "role": "designer" if agent == DESIGNER else "executor",
+            "name": self._name(agent),
             "turn": len(episode.turns),
             "calls_left": episode.calls_left,
         }
@@ -201,6 +205,11 @@ class Host:
             info["grade"] = None if record.failed else grade_as_dict(record.grade)
             info["rewards"] = {"designer": record.rewards.designer, "executors": record.rewards.executors}
         return info
+
+    def _name(self, agent: str) -> str:
+        """What the design calls an executor that is asked; empty for all others."""
+        pending = self.current.pending
+        return next((asked.agent for asked in pending if executor_name(asked.slot) == agent), "")
 
     def final_reward(self, agent: str) -> float:
         """What the end of the episode pays an agent; an executor that took no turn gets nothing.

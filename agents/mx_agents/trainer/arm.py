@@ -17,9 +17,10 @@ from torch.utils.tensorboard import SummaryWriter
 from mx_agents.runs.folder import Appender, read_lines, write_text
 from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
 from mx_agents.trainer.config import Arm, TrainConfig
-from mx_agents.trainer.credit import Call, designer_advantages, executor_advantages
-from mx_agents.trainer.evaluation import evaluate, figures
-from mx_agents.trainer.roles import Role, RoleName, Roles, build_roles, load_roles
+from mx_agents.trainer.credit import Call
+from mx_agents.trainer.evaluation import evaluate, figures, samplers
+from mx_agents.trainer.learning import learn
+from mx_agents.trainer.roles import RoleName, Roles, build_roles, load_roles
 from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls
 from mx_envs import DefaultRewards, domain_of
 from mx_sandboxes import Sandboxes
@@ -53,10 +54,7 @@ def cold_start(config: TrainConfig, folder: Path, report: Report) -> None:
         report({"stage": "cold start", "done": 0.25 * shares["designer"] + 0.75 * shares["executor"]})
 
     torch.manual_seed(config.seed)
-    roles = build_roles(config, load_task_set(config.tasks), progress)
-    if config.model.base == "micro":
-        for name, role in roles.items():
-            role.policy.save(folder / "models" / name)
+    roles = build_roles(config, load_task_set(config.tasks), progress, folder / "models")
     save_checkpoint(folder, roles, Progress(0, random.Random(f"train/{config.seed}")))
 
 
@@ -69,7 +67,7 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
     torch.set_flush_denormal(True)
     folder.mkdir(parents=True, exist_ok=True)
     task_set = load_task_set(config.tasks)
-    roles = _unstarted_roles(config, cold)
+    roles = load_roles(config, cold / "models")
     saved = checkpoints(folder / "checkpoints") or checkpoints(cold)
     progress = load_checkpoint(saved[-1], roles)
     with ExitStack() as stack:
@@ -139,7 +137,8 @@ class _Training:
             save_checkpoint(self.folder / "checkpoints", self.roles, Progress(step + 1, progress.rng))
             self.report({"stage": "training", "done": (step + 1) / steps, **row})
         for name, role in self.roles.items():
-            role.policy.save(self.folder / "policies" / name)
+            if role.learner is not None:
+                role.policy.save(self.folder / "policies" / name.replace("*", "_"))
         self._test()
 
     def _step(self, step: int, rng: random.Random) -> dict[str, Any]:
@@ -147,13 +146,17 @@ class _Training:
         first = step * tree.tasks
         envs = self.arena.envs("train")
         shown = designer_observations(envs, range(first, first + tree.tasks))
-        designs = roles.designer.policy.sample([chat for chat in shown for _ in range(tree.designs)])
+        tasks = [self.arena.task_set.task("train", first + place) for place in range(tree.tasks)]
+        designs = roles.designs(
+            [chat for chat in shown for _ in range(tree.designs)],
+            [task for task in tasks for _ in range(tree.designs)],
+        )
         jobs = [
             Job(first + place // tree.designs, place, execution, design.text)
             for place, design in enumerate(designs)
             for execution in range(tree.executions)
         ]
-        executions = execute(envs, jobs, roles.executor.policy.sample)
+        executions = execute(envs, jobs, roles.executor.policy.sample, by_name=samplers(roles))
         designer_calls = [
             Call(
                 task=jobs[place * tree.executions].task,
@@ -169,15 +172,15 @@ class _Training:
         ]
         calls = list(executor_calls(executions, step))
         row = step_figures(executions, designer_calls, calls)
-        learning = learning_roles(config, self.arm, step)
-        done = step / config.steps
-        if "executor" in learning:
-            credit = executor_advantages(calls, config.executor_credit)
-            row |= _update(roles.executor, calls, credit, "executor", rng, done)
-        if "designer" in learning:
-            row |= _update(
-                roles.designer, designer_calls, designer_advantages(designer_calls), "designer", rng, done
-            )
+        row |= learn(
+            roles,
+            designer_calls,
+            calls,
+            credit=config.executor_credit,
+            learning=learning_roles(config, self.arm, step),
+            rng=rng,
+            done=step / config.steps,
+        )
         if step % config.tree_every == 0 or step + 1 == config.steps:
             self.log.tree(step + 1, executions[: tree.designs * tree.executions], tree.executions)
         return row
@@ -217,25 +220,6 @@ def step_figures(
 def _mean_designer_reward(executions: Sequence[Execution], design: int, count: int) -> float:
     own = executions[design * count : (design + 1) * count]
     return sum(execution.record.rewards.designer for execution in own) / count
-
-
-def _update(
-    role: Role,
-    calls: Sequence[Call],
-    advantages: Sequence[float],
-    name: RoleName,
-    rng: random.Random,
-    done: float,
-) -> dict[str, float]:
-    stats = role.learner.update([call.sample for call in calls], advantages, rng, done)
-    return {f"{name}_{key}": value for key, value in stats.items()}
-
-
-def _unstarted_roles(config: TrainConfig, cold: Path) -> Roles:
-    """Roles of the right shape and vocabulary, whose state comes from a checkpoint."""
-    if config.model.base != "micro":
-        return load_roles(config, config.model.base, config.model.base)
-    return load_roles(config, cold / "models" / "designer", cold / "models" / "executor")
 
 
 class _Log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
 from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.config import ColdStartConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
+from mx_agents.trainer.mapping import Kind
 from mx_envs import Observation, designer_chat, guide_text
 from mx_tasks import TaskSet
 
@@ -29,14 +30,15 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class MicroModels:
-    """Both roles' models and their tokenizer."""
+    """A model of each kind that is needed, and their tokenizer."""
 
     tokenizer: Any
-    designer: Any
-    executor: Any
+    models: dict[Kind, Any]
 
 
-def new_models(task_set: TaskSet, seed: int, size: ModelSize, guide: str) -> MicroModels:
+def new_models(
+    task_set: TaskSet, seed: int, size: ModelSize, guide: str, kinds: Collection[Kind]
+) -> MicroModels:
     """Models with random weights and a tokenizer that spells the tasks' language and the guide in few tokens."""
     rng = random.Random(f"tokenizer/{seed}")
     demonstrations, texts = demonstrator_of(task_set.name), [guide_text(guide)] * 2
@@ -44,8 +46,10 @@ def new_models(task_set: TaskSet, seed: int, size: ModelSize, guide: str) -> Mic
         prompt = designer_chat(task_set.task("train", index), "")[-1]["content"]
         texts += [prompt, demonstrations.answer(prompt, rng), demonstrations.design(rng)]
     tokenizer = train_tokenizer(texts)
-    designer, executor = (build_model(len(tokenizer), 2 * seed + number, size) for number in range(2))
-    return MicroModels(tokenizer, designer, executor)
+    models = {
+        kind: build_model(len(tokenizer), 2 * seed + (kind == "executor"), size) for kind in sorted(kinds)
+    }
+    return MicroModels(tokenizer, models)
 
 
 def warm_start(
@@ -56,14 +60,22 @@ def warm_start(
     progress: Progress,
     guide: str,
 ) -> None:
-    """Fine-tune both models in place. Demonstrations come from the train split, beyond the tasks that training draws."""
+    """Fine-tune the models in place. Demonstrations come from the train split, beyond the tasks that training draws."""
     rng = random.Random(f"cold start/{seed}")
-    executor = _executor_examples(models, task_set, config.executor_demonstrations, rng)
-    designer = _designer_examples(models, task_set, config.designer_demonstrations, rng, guide)
-    for role, model, examples, epochs, batch in (
-        ("executor", models.executor, executor, config.executor_epochs, config.executor_batch),
-        ("designer", models.designer, designer, config.designer_epochs, config.designer_batch),
-    ):
+    (any_model, *_) = models.models.values()
+    reader = HuggingFacePolicy(any_model, models.tokenizer)
+    executor = _executor_examples(reader, task_set, config.executor_demonstrations, rng)
+    designer = _designer_examples(reader, task_set, config.designer_demonstrations, rng, guide)
+    often = max(1, round(config.designer_epochs / max(config.executor_epochs, 1)))
+    plans: dict[Kind, tuple[list[Example], int, int]] = {
+        "executor": (executor, config.executor_epochs, config.executor_batch),
+        "designer": (designer, config.designer_epochs, config.designer_batch),
+        "both": (executor + designer * often, config.executor_epochs, config.executor_batch),
+    }
+    for role, (examples, epochs, batch) in plans.items():
+        if role not in models.models:
+            continue
+        model = models.models[role]
         learner = Learner(
             HuggingFacePolicy(model, models.tokenizer), list(model.parameters()), LearnerConfig()
         )
@@ -77,9 +89,8 @@ def warm_start(
 
 
 def _executor_examples(
-    models: MicroModels, task_set: TaskSet, count: int, rng: random.Random
+    policy: HuggingFacePolicy, task_set: TaskSet, count: int, rng: random.Random
 ) -> list[Example]:
-    policy = HuggingFacePolicy(models.executor, models.tokenizer)
     demonstrations = demonstrator_of(task_set.name)
     examples: list[Example] = []
     index = FIRST_TASK
@@ -101,9 +112,8 @@ def _executor_examples(
 
 
 def _designer_examples(
-    models: MicroModels, task_set: TaskSet, count: int, rng: random.Random, guide: str
+    policy: HuggingFacePolicy, task_set: TaskSet, count: int, rng: random.Random, guide: str
 ) -> list[Example]:
-    policy = HuggingFacePolicy(models.designer, models.tokenizer)
     demonstrations = demonstrator_of(task_set.name)
     examples = []
     for index in range(count):

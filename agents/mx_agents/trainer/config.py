@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mx_agents.errors import UsageError, did_you_mean, unknown
+from mx_agents.trainer.mapping import DEFAULT, weights
 
 Arm = Literal["co-evolution", "frozen executor", "frozen designer"]
 ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
@@ -98,11 +99,14 @@ class TrainConfig(_Section):
     ``stage_steps`` 0 lets both roles learn in every step; otherwise the roles take turns of that many steps, executor first, the
     other one frozen. A step whose calls the learner finds ``max_gap`` nats a token more or less likely than the sampler did stops
     the run; ``importance_cap`` above 0 weighs tokens by that difference (see :class:`mx_agents.trainer.learner.LearnerConfig`).
-    ``executor_credit`` is explained in :mod:`mx_agents.trainer.credit`.
+
+    ``roles`` says which model plays which role (see :mod:`mx_agents.trainer.mapping`). ``executor_credit`` is explained in
+    :mod:`mx_agents.trainer.credit`.
     """
 
     tasks: str = "software:micro"
     guide: str = "full"
+    roles: dict[str, str] = Field(default_factory=lambda: dict(DEFAULT))
     arms: tuple[Arm, ...] = ("co-evolution",)
     steps: int = Field(default=100, ge=0)
     seed: int = 0
@@ -122,6 +126,13 @@ class TrainConfig(_Section):
     evaluation_tasks: int = Field(default=60, ge=1)
     test_tasks: int = Field(default=300, ge=1)
     tree_every: int = Field(default=20, ge=1)
+
+    @field_validator("roles")
+    @classmethod
+    def _playable(cls, table: dict[str, str]) -> dict[str, str]:
+        if not weights(table):
+            raise ValueError("nobody learns: give at least one role weights of its own")
+        return DEFAULT | table
 
 
 def presets() -> list[str]:

@@ -25,7 +25,8 @@ class Call:
 
     ``task``, ``design`` and ``execution`` are its place in the tree; ``unit`` names what was asked for (the parts of the task);
     ``local_reward`` is the turn reward, None where the environment paid none; ``team_reward`` is the role's reward at the end of
-    the execution (for a designer's call: the mean over the design's executions).
+    the execution (for a designer's call: the mean over the design's executions). ``agent`` is the name in the design of who was
+    called.
     """
 
     task: int
@@ -37,6 +38,7 @@ class Call:
     team_reward: float
     local_reward: float | None = None
     policy_version: int = 0
+    agent: str = ""
 
 
 def group_relative(rewards: Sequence[float], groups: Sequence[Hashable]) -> list[float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 
+from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.roles import Role, Roles
-from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute
+from mx_agents.trainer.rollout import Execution, Job, Sampler, designer_observations, execute
 from mx_tasks import Split, TaskSet, tasks
 
 
@@ -29,11 +30,22 @@ def evaluate(
     The designer samples as it does in training; ``greedy`` takes its likeliest design instead. The executor samples in both cases.
     The policies' own random states are left as they were.
     """
-    chats = designer_observations(envs, range(len(list(tasks(task_set, split, count)))))
-    with apart(roles.designer, seed, temperature=0.0 if greedy else None), apart(roles.executor, seed):
-        designs = roles.designer.policy.sample(chats)
+    chosen = list(tasks(task_set, split, count))
+    chats = designer_observations(envs, range(len(chosen)))
+    with ExitStack() as stack:
+        stack.enter_context(apart(roles.designer, seed, temperature=0.0 if greedy else None))
+        for role in roles.executors().values():
+            stack.enter_context(apart(role, seed))
+        designs = roles.designs(chats, chosen)
         jobs = [Job(index, 0, 0, design.text) for index, design in enumerate(designs)]
-        return execute(envs, jobs, roles.executor.policy.sample)
+        return execute(envs, jobs, roles.executor.policy.sample, by_name=samplers(roles))
+
+
+def samplers(roles: Roles) -> Callable[[str], Sampler]:
+    """Who answers for an agent of some name in the design."""
+    executors = roles.executors()
+    bound = {name: role.policy.sample for name, role in executors.items()}
+    return lambda agent: bound[roles.role_of(agent)]
 
 
 def figures(executions: Sequence[Execution]) -> dict[str, Any]:
@@ -60,7 +72,13 @@ def figures(executions: Sequence[Execution]) -> dict[str, Any]:
 
 @contextmanager
 def apart(role: Role, seed: int, temperature: float | None = None) -> Iterator[None]:
-    """Let a role act with a random state (and temperature) of its own, so that looking does not change what is looked at."""
+    """Let a role act with a random state (and temperature) of its own, so that looking does not change what is looked at.
+
+    A policy that is no model of ours is left as it is.
+    """
+    if not isinstance(role.policy, HuggingFacePolicy):
+        yield
+        return
     generator, before = role.policy.generator, role.policy.temperature
     role.policy.generator = torch.Generator(device=role.policy.device).manual_seed(seed)
     role.policy.temperature = before if temperature is None else temperature

@@ -1,130 +1,266 @@
-"""The two roles of a training run: a policy that acts and a learner that changes it."""
+"""The roles of a training run: policies that act, and the learners of the weights behind them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 
+from mx_agents.errors import UsageError
+from mx_agents.methods import Method, load_method
 from mx_agents.micro.model import ModelSize
 from mx_agents.models.device import choose_device, choose_dtype
 from mx_agents.models.folders import load_model, recompute_activations
-from mx_agents.models.hugging_face import HuggingFacePolicy
+from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
+from mx_agents.policies import load_policy
+from mx_agents.policy import Policy
 from mx_agents.trainer.cold_start import Progress, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
-from mx_tasks import TaskSet
+from mx_agents.trainer.mapping import DESIGNER, EXECUTOR, Kind, Target, role_of, targets, weights
+from mx_envs import Observation
+from mx_tasks import Task, TaskSet
 
 RoleName = Literal["designer", "executor"]
 
 
+class Sampling(Protocol):
+    """What acts in a role: one sample for each chat."""
+
+    def sample(self, observations: Sequence[Observation]) -> list[Sample]:
+        """One sampled action per observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """A policy that does not learn: its answers have no tokens."""
+
+    policy: Policy
+
+    def sample(self, observations: Sequence[Observation]) -> list[Sample]:
+        """The policy's answers."""
+        return [Sample([], [], [], text) for text in self.policy.act(observations)]
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A method in the designer's seat: it is told the task itself."""
+
+    method: Method
+    seed: int
+
+    def sample(self, observations: Sequence[Observation]) -> list[Sample]:
+        """Nothing to say to a chat. Raises RuntimeError: :meth:`Roles.designs` asks the method."""
+        raise RuntimeError(f"{self.method!r} designs for tasks, not for {len(observations)} chats")
+
+    def designs(self, tasks: Sequence[Task]) -> list[Sample]:
+        """A design for each task, the same for the same task and seed."""
+        return [
+            Sample([], [], [], self.method.design(task, random.Random(f"method/{self.seed}/{task.id}")))
+            for task in tasks
+        ]
+
+
 @dataclass(slots=True)
 class Role:
-    """One role."""
+    """One role: what acts, and the learner of its weights (None where these stay as they are)."""
 
-    policy: HuggingFacePolicy
-    learner: Learner
+    policy: Any
+    learner: Learner | None
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Both roles."""
+    """The designer, the executors, and by pattern of their names those executors that have a role of their own."""
 
     designer: Role
     executor: Role
+    others: dict[str, Role] = field(default_factory=dict)
 
-    def items(self) -> tuple[tuple[RoleName, Role], tuple[RoleName, Role]]:
-        """Both with their names, designer first."""
-        return ("designer", self.designer), ("executor", self.executor)
+    def items(self) -> list[tuple[str, Role]]:
+        """All with their names, designer first."""
+        return [(DESIGNER, self.designer), (EXECUTOR, self.executor), *self.others.items()]
+
+    def executors(self) -> dict[str, Role]:
+        """All but the designer, by name."""
+        return {EXECUTOR: self.executor, **self.others}
+
+    def role_of(self, agent: str) -> str:
+        """The role that plays an agent of that name in the design."""
+        return role_of(agent, self.others)
+
+    def learners(self) -> dict[str, Learner]:
+        """The learners by the names of their weights, each once."""
+        return {role.weights: role.learner for _, role in self.items() if role.learner is not None}
+
+    def designs(self, chats: Sequence[Observation], tasks: Sequence[Task]) -> list[Sample]:
+        """A design for each chat, which is about the task in the same place."""
+        if isinstance(self.designer.policy, Workflow):
+            return self.designer.policy.designs(tasks)
+        samples: list[Sample] = self.designer.policy.sample(chats)
+        return samples
 
 
-def build_roles(config: TrainConfig, task_set: TaskSet, progress: Progress) -> Roles:
-    """Make both roles as the configuration says, warm-started where they are micro models.
+def build_roles(config: TrainConfig, task_set: TaskSet, progress: Progress, models: Path) -> Roles:
+    """Make all roles as the configuration says, warm-started where they are micro models, which are left in ``models``.
 
-    Raises UsageError when the base model cannot be loaded.
+    Raises UsageError when a model or a policy cannot be loaded.
     """
-    if config.model.base != "micro":
-        return load_roles(config, config.model.base, config.model.base)
-    shape = config.model
-    size = ModelSize(shape.width, shape.layers, shape.heads, shape.feed_forward)
-    models = new_models(task_set, config.seed, size, config.guide)
-    warm_start(models, task_set, config.cold_start, config.seed, progress, config.guide)
-    return _whole_model_roles(
-        config, (models.designer, models.tokenizer), (models.executor, models.tokenizer)
-    )
+    if config.model.base == "micro":
+        shape = config.model
+        size = ModelSize(shape.width, shape.layers, shape.heads, shape.feed_forward)
+        made = new_models(task_set, config.seed, size, config.guide, _kinds(config))
+        warm_start(made, task_set, config.cold_start, config.seed, progress, config.guide)
+        for kind, model in made.models.items():
+            model.save_pretrained(models / kind)
+            made.tokenizer.save_pretrained(models / kind)
+    return load_roles(config, models)
 
 
-def load_roles(config: TrainConfig, designer: str | Path, executor: str | Path) -> Roles:
-    """Roles on models in Hugging Face's format. Raises UsageError when one cannot be loaded."""
-    if config.model.lora_rank:
-        return _adapter_roles(config)
-    return _whole_model_roles(config, _load(config, designer), _load(config, executor))
+def load_roles(config: TrainConfig, models: Path) -> Roles:
+    """Roles of the right shape and vocabulary, the weights of micro models as in ``models``.
+
+    Raises UsageError when a model or a policy cannot be loaded.
+    """
+    base = _Base(config, models)
+    roles = {role: _role(config, role, target, base) for role, target in targets(config.roles).items()}
+    return Roles(roles.pop(DESIGNER), roles.pop(EXECUTOR), roles)
 
 
-def _whole_model_roles(config: TrainConfig, designer: tuple[Any, Any], executor: tuple[Any, Any]) -> Roles:
-    return Roles(
-        designer=_role(config, "designer", *designer, list(designer[0].parameters())),
-        executor=_role(config, "executor", *executor, list(executor[0].parameters())),
-    )
+def _kinds(config: TrainConfig) -> set[Kind]:
+    """The kinds of micro models that are needed; frozen roles start from those of their own kind."""
+    kinds: set[Kind] = set(weights(config.roles).values())
+    for role, target in targets(config.roles).items():
+        if target.what == "frozen":
+            kinds.add("designer" if role == DESIGNER else "executor")
+    return kinds
 
 
-def _adapter_roles(config: TrainConfig) -> Roles:
-    """Roles that share one model, each with a LoRA adapter of its own."""
+@dataclass(slots=True)
+class _Base:
+    """Where weights come from: each name's, loaded once."""
+
+    config: TrainConfig
+    models: Path
+    _whole: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    _adapted: tuple[Any, Any] | None = None
+    _learners: dict[str, Learner] = field(default_factory=dict)
+
+    def weights(self, name: str, kind: Kind) -> tuple[Any, Any, str | None, list[torch.nn.Parameter]]:
+        """The model, its tokenizer, the adapter's name if it is one, and the parameters of that name."""
+        if self.config.model.lora_rank:
+            if self._adapted is None:
+                self._adapted = _with_adapters(self.config, self._load(kind))
+            model, tokenizer = self._adapted
+            own = [
+                parameter
+                for path, parameter in model.named_parameters()
+                if "lora_" in path and f".{name}." in path
+            ]
+            return model, tokenizer, name, own
+        if name not in self._whole:
+            self._whole[name] = self._load(kind)
+        model, tokenizer = self._whole[name]
+        return model, tokenizer, None, list(model.parameters())
+
+    def learner(
+        self, name: str, policy: HuggingFacePolicy, parameters: list[torch.nn.Parameter], kind: Kind
+    ) -> Learner:
+        """The learner of the weights of that name."""
+        if name not in self._learners:
+            config = self.config
+            chosen: RoleConfig = config.designer if kind == "designer" else config.executor
+            learning = LearnerConfig(
+                **chosen.model_dump(),
+                max_gap=config.max_gap,
+                importance_cap=config.importance_cap,
+                tokens_per_microbatch=config.model.tokens_per_microbatch,
+            )
+            self._learners[name] = Learner(policy, parameters, learning)
+        return self._learners[name]
+
+    def _load(self, kind: Kind) -> tuple[Any, Any]:
+        config = self.config
+        device, dtype = placed(config)
+        path = self.models / kind if config.model.base == "micro" else config.model.base
+        model, tokenizer = load_model(path, device=device, dtype=dtype)
+        if config.model.gradient_checkpointing:
+            recompute_activations(model)
+        return model, tokenizer
+
+
+def _with_adapters(config: TrainConfig, base: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The base with a LoRA adapter for each name of weights; frozen roles have one that stays as it begins, without effect."""
     from peft import LoraConfig, get_peft_model
 
-    base, tokenizer = _load(config, config.model.base)
-    rank, targets = config.model.lora_rank, config.model.lora_targets
+    rank, layers = config.model.lora_rank, config.model.lora_targets
     lora = LoraConfig(
         r=rank,
         lora_alpha=2 * rank if config.model.lora_alpha is None else config.model.lora_alpha,
-        target_modules=targets if targets == "all-linear" else [name.strip() for name in targets.split(",")],
+        target_modules=layers if layers == "all-linear" else [name.strip() for name in layers.split(",")],
         task_type="CAUSAL_LM",
     )
+    frozen = [_frozen(target.name) for target in targets(config.roles).values() if target.what == "frozen"]
+    first, *more = dict.fromkeys([*weights(config.roles), *frozen])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = get_peft_model(base, lora, adapter_name="designer")
-        model.add_adapter("executor", lora)
-    parameters: dict[RoleName, list[torch.nn.Parameter]] = {"designer": [], "executor": []}
-    for name, parameter in model.named_parameters():
-        for role, own in parameters.items():
-            if f".{role}." in name:
-                own.append(parameter)
-    return Roles(
-        designer=_role(config, "designer", model, tokenizer, parameters["designer"], adapter="designer"),
-        executor=_role(config, "executor", model, tokenizer, parameters["executor"], adapter="executor"),
-    )
+        try:
+            model = get_peft_model(base[0], lora, adapter_name=first)
+        except ValueError as error:
+            raise UsageError(f"lora_targets {layers!r}: {str(error).splitlines()[0]}") from None
+        for name in more:
+            model.add_adapter(name, lora)
+    return model, base[1]
 
 
-def _role(
-    config: TrainConfig,
-    name: RoleName,
-    model: Any,
-    tokenizer: Any,
-    parameters: list[torch.nn.Parameter],
-    adapter: str | None = None,
-) -> Role:
-    chosen: RoleConfig = getattr(config, name)
-    policy = HuggingFacePolicy(
-        model.eval(),
+def _frozen(name: str) -> str:
+    return f"frozen-{name}"
+
+
+def _role(config: TrainConfig, role: str, target: Target, base: _Base) -> Role:
+    if target.what == "method":
+        method = load_method(target.name, seed=config.seed)
+        if not isinstance(method, Method):
+            raise UsageError(
+                f"method:{target.name} designs for no single task; name a method with design(task, rng)"
+            )
+        return Role(Workflow(method, config.seed), None)
+    if target.what == "policy":
+        name: RoleName = "designer" if role == DESIGNER else "executor"
+        return Role(Untrained(load_policy(target.name, role=name, seed=config.seed)), None)
+    own: Kind = "designer" if role == DESIGNER else "executor"
+    learns = target.what == "learns"
+    name_of_weights = target.name if learns else _frozen(target.name)
+    kind = weights(config.roles)[target.name] if learns else own
+    model, tokenizer, adapter, parameters = base.weights(name_of_weights, kind)
+    policy = _policy(config, role, model.eval(), tokenizer, adapter)
+    if not learns:
+        return Role(policy, None)
+    return Role(policy, base.learner(target.name, policy, parameters, kind), target.name)
+
+
+def _policy(
+    config: TrainConfig, role: str, model: Any, tokenizer: Any, adapter: str | None
+) -> HuggingFacePolicy:
+    designs = role == DESIGNER
+    place = list(targets(config.roles)).index(role)
+    return HuggingFacePolicy(
+        model,
         tokenizer,
         adapter=adapter,
         temperature=config.model.temperature,
-        max_new_tokens=config.model.designer_tokens if name == "designer" else config.model.executor_tokens,
-        seed=2 * config.seed + (name == "executor"),
-        guide=config.guide if name == "designer" else None,
-        role=name,
+        max_new_tokens=config.model.designer_tokens if designs else config.model.executor_tokens,
+        seed=2 * config.seed + place if place < 2 else 1_000_003 * place + config.seed,
+        guide=config.guide if designs else None,
+        role=role,
         tasks=config.tasks,
         template_options=config.model.template_options,
     )
-    learning = LearnerConfig(
-        **chosen.model_dump(),
-        max_gap=config.max_gap,
-        importance_cap=config.importance_cap,
-        tokens_per_microbatch=config.model.tokens_per_microbatch,
-    )
-    return Role(policy, Learner(policy, parameters, learning))
 
 
 def placed(config: TrainConfig) -> tuple[str, str]:
@@ -139,15 +275,6 @@ def place_in_words(config: TrainConfig) -> str:
     """Where a run's models are, and in which precision. Raises UsageError when there is no such place."""
     device, dtype = placed(config)
     place = choose_device(device)
-    weights = str(choose_dtype(dtype, place)).removeprefix("torch.").replace("auto", "as stored")
-    masters = "" if weights in ("float32", "float64") else ", those that learn with copies in float32"
-    return f"models on {place}, weights in {weights}{masters}"
-
-
-def _load(config: TrainConfig, path: str | Path) -> tuple[Any, Any]:
-    """The model and the tokenizer in a folder, where and as the configuration says."""
-    device, dtype = placed(config)
-    model, tokenizer = load_model(path, device=device, dtype=dtype)
-    if config.model.gradient_checkpointing:
-        recompute_activations(model)
-    return model, tokenizer
+    precision = str(choose_dtype(dtype, place)).removeprefix("torch.").replace("auto", "as stored")
+    masters = "" if precision in ("float32", "float64") else ", those that learn with copies in float32"
+    return f"models on {place}, weights in {precision}{masters}"

@@ -59,6 +59,8 @@ class _Flight:
     job: Job
     tries: int = 1
     asked: dict[str, Observation] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """What the design calls the agents that are asked."""
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
 
@@ -68,10 +70,16 @@ def designer_observations(envs: Sequence[Any], places: Sequence[int]) -> list[Ob
     return [env.reset(options={"index": place})[0][DESIGNER] for place in places]
 
 
-def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list[Execution]:
+def execute(
+    envs: Sequence[Any],
+    jobs: Sequence[Job],
+    executor: Sampler,
+    by_name: Callable[[str], Sampler] | None = None,
+) -> list[Execution]:
     """Run every job in the environments (PettingZoo ParallelEnv), as many at a time as there are.
 
     In each round the pending questions of all environments are answered by one call of ``executor``; then all environments step.
+    ``by_name`` says who else answers for agents of some names in the design.
     The order of questions depends on the jobs alone, so that a seeded executor gives the same answers every time.
 
     An execution whose sandbox or grader failed is made again, ``TRIES`` times in all. What fails every time keeps its record, which
@@ -89,7 +97,7 @@ def execute(envs: Sequence[Any], jobs: Sequence[Job], executor: Sampler) -> list
                 begun[place] = _Flight(free.pop(0), job, tries)
             list(threads.map(_begin, begun.values()))
             flights.update(begun)
-            _answer(list(flights.values()), executor)
+            _answer(list(flights.values()), by_name or (lambda _: executor))
             for place in [
                 place for place, flight in flights.items() if flight.env.unwrapped.episode is not None
             ]:
@@ -123,6 +131,7 @@ def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iter
                 team_reward=turn.team_reward,
                 local_reward=turn.turn_reward,
                 policy_version=policy_version,
+                agent=turn.name,
             )
 
 
@@ -141,23 +150,28 @@ def _begin(flight: _Flight) -> None:
     observations, _ = flight.env.reset(options={"index": flight.job.task})
     if not observations[DESIGNER]["messages"]:
         raise RuntimeError("the environment does not ask the designer first")
-    _take(flight, flight.env.step({DESIGNER: flight.job.script})[0])
+    _take(flight, flight.env.step({DESIGNER: flight.job.script}))
 
 
-def _answer(flights: Sequence[_Flight], executor: Sampler) -> None:
-    """Sample an answer to every pending question of every environment in one batch."""
+def _answer(flights: Sequence[_Flight], by_name: Callable[[str], Sampler]) -> None:
+    """Sample an answer to every pending question of every environment, in one batch for each sampler."""
     asked = [(flight, agent) for flight in flights for agent in flight.asked]
-    samples = executor([flight.asked[agent] for flight, agent in asked]) if asked else []
-    for (flight, agent), sample in zip(asked, samples, strict=True):
-        flight.samples.setdefault(agent, []).append(sample)
+    samplers = [by_name(flight.names.get(agent, "")) for flight, agent in asked]
+    for sampler in dict.fromkeys(samplers):
+        own = [question for question, theirs in zip(asked, samplers, strict=True) if theirs == sampler]
+        samples = sampler([flight.asked[agent] for flight, agent in own])
+        for (flight, agent), sample in zip(own, samples, strict=True):
+            flight.samples.setdefault(agent, []).append(sample)
 
 
 def _step(flight: _Flight) -> None:
     actions = {agent: flight.samples[agent][-1].text for agent in flight.asked}
-    _take(flight, flight.env.step(actions)[0])
+    _take(flight, flight.env.step(actions))
 
 
-def _take(flight: _Flight, observations: dict[str, Observation]) -> None:
+def _take(flight: _Flight, stepped: tuple[Any, ...]) -> None:
+    observations: dict[str, Observation] = stepped[0]
+    flight.names = {agent: str(info["name"]) for agent, info in stepped[4].items()}
     flight.asked = {
         agent: observation
         for agent, observation in observations.items()

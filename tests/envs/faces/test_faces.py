@@ -185,7 +185,7 @@ def test_the_end_is_in_every_info_and_no_reward_or_grade_before(make):
             assert info["stop"] == "submitted"
             assert set(info["grade"]) == {"score", "passed", "parts", "tampered", "abstained"}
         else:
-            assert set(info) == {"task", "role", "turn", "calls_left"}
+            assert set(info) == {"task", "role", "name", "turn", "calls_left"}
             assert "reward" not in repr(observation)
         env.step(None if terminated or truncated else SPLIT if agent == "designer_0" else "no")
 

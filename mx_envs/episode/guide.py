@@ -43,7 +43,7 @@ Write a Python script, nothing else: a team of agents that solves the task. from
 task.parts, submit(answer), split(solve), best_of(agent, part, n), vote(agent, part, n), reflect(agent, critic, part).
 Example:
 from mas import *
-coder = Agent("coder", "Write Python.")
+coder = Agent("coder", "Answer with the solution alone.")
 submit(split(lambda part: best_of(coder, part, 3)))"""
 """The guide in a hundred tokens, for models that have been shown what a design is."""
 

@@ -172,11 +172,13 @@ class _Training:
         ]
         calls = list(executor_calls(executions, step))
         row = step_figures(executions, designer_calls, calls)
+        row["cut_prompts"] = sum(_cut(role.policy) for _, role in roles.items())
         row |= learn(
             roles,
             designer_calls,
             calls,
             credit=config.executor_credit,
+            scale=config.advantage_scale,
             learning=learning_roles(config, self.arm, step),
             rng=rng,
             done=step / config.steps,
@@ -203,6 +205,14 @@ class _Training:
         return evaluate(
             arena.envs(split), arena.task_set, split, count, self.roles, self.config.seed, greedy=greedy
         )
+
+
+def _cut(policy: Any) -> int:
+    """Prompts that the policy shortened since the last time that somebody asked: they did not fit its context."""
+    cut: int = getattr(policy, "cut_prompts", 0)
+    if cut:
+        policy.cut_prompts = 0
+    return cut
 
 
 def step_figures(

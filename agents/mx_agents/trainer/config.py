@@ -19,6 +19,8 @@ ExecutorCredit = Literal["turn", "question", "design", "leave-one-out"]
 """See :func:`mx_agents.trainer.credit.executor_advantages`."""
 Loss = Literal["ppo", "grpo", "dr-grpo", "dapo", "rloo", "gspo", "cispo"]
 """See :mod:`mx_agents.trainer.losses`."""
+Scale = Literal["batch", "group", "none"]
+"""What advantages are divided by; see :func:`mx_agents.trainer.credit.designer_advantages`."""
 ARMS: tuple[Arm, ...] = ("co-evolution", "frozen executor", "frozen designer")
 
 
@@ -100,8 +102,8 @@ class TrainConfig(_Section):
     other one frozen. A step whose calls the learner finds ``max_gap`` nats a token more or less likely than the sampler did stops
     the run; ``importance_cap`` above 0 weighs tokens by that difference (see :class:`mx_agents.trainer.learner.LearnerConfig`).
 
-    ``roles`` says which model plays which role (see :mod:`mx_agents.trainer.mapping`). ``executor_credit`` is explained in
-    :mod:`mx_agents.trainer.credit`.
+    ``roles`` says which model plays which role (see :mod:`mx_agents.trainer.mapping`). ``executor_credit`` and
+    ``advantage_scale`` are explained in :mod:`mx_agents.trainer.credit`.
     """
 
     tasks: str = "software:micro"
@@ -112,6 +114,7 @@ class TrainConfig(_Section):
     seed: int = 0
     stage_steps: int = Field(default=0, ge=0)
     executor_credit: ExecutorCredit = "turn"
+    advantage_scale: Scale = "batch"
     max_gap: float = Field(default=0.2, gt=0)
     importance_cap: float = Field(default=0.0, ge=0)
     cost_per_call: float = Field(default=0.005, ge=0)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mx_agents.models.hugging_face import Sample
-from mx_agents.trainer.config import ExecutorCredit
+from mx_agents.trainer.config import ExecutorCredit, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,35 @@ def scaled(advantages: Sequence[float]) -> list[float]:
     return [advantage / scale for advantage in advantages]
 
 
-def designer_advantages(calls: Sequence[Call]) -> list[float]:
-    """Advantages of designer calls, one call per design: group = the task's designs."""
-    return scaled(group_relative([call.team_reward for call in calls], [call.task for call in calls]))
+def in_groups(advantages: Sequence[float], groups: Sequence[Hashable]) -> list[float]:
+    """Advantages divided by the root mean square of their own group (GRPO's scale); a group that is all 0 stays 0."""
+    members: dict[Hashable, list[float]] = defaultdict(list)
+    for advantage, group in zip(advantages, groups, strict=True):
+        members[group].append(advantage**2)
+    scales = {group: math.sqrt(sum(squares) / len(squares)) for group, squares in members.items()}
+    return [
+        advantage / scales[group] if scales[group] > 1e-9 else 0.0
+        for advantage, group in zip(advantages, groups, strict=True)
+    ]
 
 
-def executor_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[float]:
+def designer_advantages(calls: Sequence[Call], scale: Scale = "batch") -> list[float]:
+    """Advantages of designer calls, one call per design: group = the task's designs.
+
+    ``scale`` is what they are divided by: ``batch``, one root mean square over the batch; ``group``, each group's own (GRPO);
+    ``none``, nothing (Dr. GRPO).
+    """
+    groups = [call.task for call in calls]
+    return _of_scale(group_relative([call.team_reward for call in calls], groups), groups, scale)
+
+
+def _of_scale(advantages: Sequence[float], groups: Sequence[Hashable], scale: Scale) -> list[float]:
+    if scale == "group":
+        return in_groups(advantages, groups)
+    return scaled(advantages) if scale == "batch" else list(advantages)
+
+
+def executor_advantages(calls: Sequence[Call], credit: ExecutorCredit, scale: Scale = "batch") -> list[float]:
     """Advantages of executor calls.
 
     ``turn``: the turn's own reward, compared with the turns of the task that were asked for the same unit (calls without a turn
@@ -77,19 +100,19 @@ def executor_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[f
     the same context (RLOO, arXiv 2402.14740; C3, arXiv 2603.06859).
     """
     if credit == "leave-one-out":
-        return scaled(_leave_one_out(calls))
-    of_execution = _execution_advantages(calls, credit)
+        return _of_scale(_leave_one_out(calls), [call.task for call in calls], scale)
+    of_execution = _execution_advantages(calls, credit, scale)
     if credit != "turn":
-        return scaled(of_execution)
+        return scaled(of_execution) if scale == "batch" else of_execution
     local = [place for place, call in enumerate(calls) if call.local_reward is not None]
-    relative = group_relative(
-        [calls[place].local_reward or 0.0 for place in local],
-        [(calls[place].task, calls[place].unit) for place in local],
-    )
+    units = [(calls[place].task, calls[place].unit) for place in local]
+    relative = group_relative([calls[place].local_reward or 0.0 for place in local], units)
     advantages = list(of_execution)
-    for place, advantage in zip(local, relative, strict=True):
+    for place, advantage in zip(
+        local, in_groups(relative, units) if scale == "group" else relative, strict=True
+    ):
         advantages[place] = advantage
-    return scaled(advantages)
+    return scaled(advantages) if scale == "batch" else advantages
 
 
 def without_itself(rewards: Sequence[float], groups: Sequence[Hashable]) -> list[float]:
@@ -139,10 +162,12 @@ def _team_without_itself(calls: Sequence[Call]) -> list[float]:
     return [of[call.task, call.design, call.execution] for call in calls]
 
 
-def _execution_advantages(calls: Sequence[Call], credit: ExecutorCredit) -> list[float]:
+def _execution_advantages(calls: Sequence[Call], credit: ExecutorCredit, scale: Scale) -> list[float]:
     rewards = {(call.task, call.design, call.execution): call.team_reward for call in calls}
     executions = list(rewards)
     groups = [place[:2] if credit == "design" else place[:1] for place in executions]
     advantages = group_relative([rewards[place] for place in executions], groups)
+    if scale == "group":
+        advantages = in_groups(advantages, groups)
     of = dict(zip(executions, advantages, strict=True))
     return [of[call.task, call.design, call.execution] for call in calls]

@@ -64,6 +64,7 @@ def figures(executions: Sequence[Execution]) -> dict[str, Any]:
         "invalid": _mean([float(not record.handed_in) for record in records]),
         "workflows": {label: count / len(records) for label, count in labels.most_common()},
         "episodes": len(records),
+        "gave_up": _mean([float(record.calls == 0 and not record.grade.score) for record in records]),
         "tampered": sum(record.grade.tampered for record in records),
         "infrastructure_failures": sum(record.failed for record in records),
         "retries": sum(execution.tries - 1 for execution in executions),

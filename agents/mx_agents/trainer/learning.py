@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 
-from mx_agents.trainer.config import ExecutorCredit
+from mx_agents.trainer.config import ExecutorCredit, Scale
 from mx_agents.trainer.credit import Call, designer_advantages, executor_advantages
 from mx_agents.trainer.mapping import DESIGNER, EXECUTOR
 from mx_agents.trainer.roles import Roles
@@ -17,6 +17,7 @@ def learn(
     executor_calls: Sequence[Call],
     *,
     credit: ExecutorCredit,
+    scale: Scale = "batch",
     learning: Collection[str],
     rng: random.Random,
     done: float,
@@ -28,9 +29,9 @@ def learn(
     """
     credited = []
     if EXECUTOR in learning:
-        credited += list(zip(executor_calls, executor_advantages(executor_calls, credit), strict=True))
+        credited += list(zip(executor_calls, executor_advantages(executor_calls, credit, scale), strict=True))
     if DESIGNER in learning:
-        credited += list(zip(designer_calls, designer_advantages(designer_calls), strict=True))
+        credited += list(zip(designer_calls, designer_advantages(designer_calls, scale), strict=True))
     row: dict[str, float] = {}
     for weights, learner in sorted(roles.learners().items(), key=lambda pair: _order(roles, pair[0])):
         own = [(call, advantage) for call, advantage in credited if _weights(roles, call) == weights]

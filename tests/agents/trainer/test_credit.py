@@ -87,3 +87,32 @@ def test_a_turn_without_a_reward_of_its_own_is_compared_in_its_own_context() -> 
     advantages = executor_advantages(calls, "leave-one-out")
     assert advantages[0] == -advantages[1] > 0
     assert advantages[2] == advantages[3] < 0
+
+
+def test_scales_are_the_published_ones() -> None:
+    """GRPO divides by each group's own deviation, Dr. GRPO by nothing, the default by one number for the batch."""
+    calls = [
+        call(0, 0, 0, 1.0),
+        call(0, 1, 0, 0.0),
+        call(1, 2, 0, 0.1),
+        call(1, 3, 0, 0.0),
+        call(2, 4, 0, 0.5),
+    ]
+    assert designer_advantages(calls, "group") == pytest.approx([1, -1, 1, -1, 0])
+    assert designer_advantages(calls, "none") == pytest.approx([0.5, -0.5, 0.05, -0.05, 0])
+    root = math.sqrt((2 * 0.5**2 + 2 * 0.05**2) / 4)
+    assert designer_advantages(calls) == pytest.approx(
+        [0.5 / root, -0.5 / root, 0.05 / root, -0.05 / root, 0]
+    )
+    for credit in ("question", "turn", "leave-one-out"):
+        assert executor_advantages(calls[:2], credit, "group") == pytest.approx([1, -1])
+    assert executor_advantages([call(0, 0, 0, 0.0, 0.3), call(0, 1, 0, 1.0, 0.1)], "turn", "group") == [
+        pytest.approx(1), pytest.approx(-1),
+    ]  # fmt: skip
+    assert executor_advantages(calls[:2], "question", "none") == [0.5, -0.5]
+
+
+def test_a_group_s_own_scale_is_over_executions_too() -> None:
+    """An execution of five calls is one of two, as in its mean."""
+    calls = [call(0, 0, 0, 1.0)] * 5 + [call(0, 0, 1, 0.0)]
+    assert executor_advantages(calls, "question", "group") == pytest.approx([1.0] * 5 + [-1.0])

@@ -30,11 +30,20 @@ def crossed_interval(
         raise ValueError("a table of results has seeds and tasks")
     seeds, tasks = table.shape
     by_task = {str(task): [float(value)] for task, value in enumerate(table.mean(axis=0))}
-    if seeds == 1 or tasks == 1 or (table.min() == table.max() and table.min() in bounds):
-        return mean_interval(by_task, bounds=bounds, seed=seed)
     mean = float(table.mean())
+    if tasks > 1 and table.min() == table.max():
+        return _all_alike(mean, tasks, bounds)
+    if seeds == 1 or tasks == 1:
+        return mean_interval(by_task, bounds=bounds, seed=seed)
     reach = math.sqrt(_squares(table) / table.size)
     return Interval(mean, max(bounds[0], mean - reach), min(bounds[1], mean + reach))
+
+
+def _all_alike(value: float, tasks: int, bounds: tuple[float, float]) -> Interval:
+    """Where every result is the same: a rate of others that could still have been met by none of so many tasks (exact binomial)."""
+    rate = 1 - ((1 - CONFIDENCE) / 2) ** (1 / tasks)
+    reach = rate * max(value - bounds[0], bounds[1] - value)
+    return Interval(value, max(bounds[0], value - reach), min(bounds[1], value + reach))
 
 
 def _squares(table: NDArray[np.float64]) -> float:

@@ -113,3 +113,10 @@ def test_differences_may_be_negative():
     found = crossed_interval(table, bounds=(-1.0, 1.0))
     assert found.low < found.mean < found.high
     assert found.low < 0
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_two_arms_that_never_differ_are_no_certainty_either(seeds):
+    found = crossed_interval(np.zeros((seeds, 30)), bounds=(-1.0, 1.0))
+    assert found.mean == 0.0
+    assert found.high == -found.low == pytest.approx(1 - 0.025 ** (1 / 30))

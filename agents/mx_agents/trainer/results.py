@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mx_agents.crossed import crossed_interval
 from mx_agents.runs.folder import read_lines, write_text
-from mx_agents.statistics import Interval
 from mx_agents.trainer.config import Arm
 
 MERGED = ("metrics", "evaluation", "trees", "test")
@@ -55,7 +54,7 @@ def compare(rows: Sequence[dict[str, Any]], arms: Sequence[Arm]) -> dict[str, An
     tables = {arm: _table(own) for arm, own in found.items()}
     result: dict[str, Any] = {"rows": [], "differences": []}
     for arm, own in found.items():
-        low, high = _ends(crossed_interval(tables[arm]))
+        low, high = interval(tables[arm])
         result["rows"].append(
             {
                 "arm": arm,
@@ -74,7 +73,7 @@ def compare(rows: Sequence[dict[str, Any]], arms: Sequence[Arm]) -> dict[str, An
     for arm in list(tables)[1:]:
         first = next(iter(tables))
         difference = tables[first] - tables[arm]
-        low, high = _ends(crossed_interval(difference, bounds=(-1.0, 1.0)))
+        low, high = interval(difference, (-1.0, 1.0))
         result["differences"].append(
             {"a": first, "b": arm, "mean": float(difference.mean()), "low": low, "high": high}
             | {"interval_over": OVER[tables[arm].shape[0] > 1]}
@@ -82,8 +81,11 @@ def compare(rows: Sequence[dict[str, Any]], arms: Sequence[Arm]) -> dict[str, An
     return result
 
 
-def _ends(found: Interval) -> tuple[float, float]:
-    """An interval's ends; its mean twice where one result alone allows none."""
+def interval(table: Table, bounds: tuple[float, float] = (0.0, 1.0)) -> tuple[float, float]:
+    """Ends of the mean's 95 % interval (see :func:`mx_agents.crossed.crossed_interval`): over seeds and tasks, with one seed over
+    its tasks alone. One result alone allows none: its value twice.
+    """
+    found = crossed_interval(table, bounds=bounds)
     if found.low is None or found.high is None:
         return found.mean, found.mean
     return found.low, found.high

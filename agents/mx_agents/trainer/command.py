@@ -54,7 +54,7 @@ def train(
         if about:
             screen.print(Text(about), soft_wrap=True)
         screen.print(Text(f"The run is in {plan.run}"), soft_wrap=True)
-        from mx_agents.trainer.roles import place_in_words  # loads torch, so not before all else is in order
+        from mx_agents.trainer.placing import place_in_words  # loads torch: not before all else is in order
 
         screen.print(Text(place_in_words(plan.config)), soft_wrap=True)
         _run(plan, screen, workers)

@@ -13,7 +13,6 @@ import torch
 from mx_agents.errors import UsageError
 from mx_agents.methods import Method, load_method
 from mx_agents.micro.model import ModelSize
-from mx_agents.models.device import choose_device, choose_dtype
 from mx_agents.models.folders import load_model, recompute_activations
 from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 from mx_agents.policies import load_policy
@@ -22,6 +21,7 @@ from mx_agents.trainer.cold_start import Progress, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_agents.trainer.mapping import DESIGNER, EXECUTOR, Kind, Target, role_of, targets, weights
+from mx_agents.trainer.placing import placed
 from mx_envs import Observation
 from mx_tasks import Task, TaskSet
 
@@ -261,20 +261,3 @@ def _policy(
         tasks=config.tasks,
         template_options=config.model.template_options,
     )
-
-
-def placed(config: TrainConfig) -> tuple[str, str]:
-    """Names of the device and of the precision: micro models are fastest on the processor, in 32 bits."""
-    device, dtype = config.model.device, config.model.dtype
-    if config.model.base == "micro":
-        return "cpu" if device == "auto" else device, "float32" if dtype == "auto" else dtype
-    return device, dtype
-
-
-def place_in_words(config: TrainConfig) -> str:
-    """Where a run's models are, and in which precision. Raises UsageError when there is no such place."""
-    device, dtype = placed(config)
-    place = choose_device(device)
-    precision = str(choose_dtype(dtype, place)).removeprefix("torch.").replace("auto", "as stored")
-    masters = "" if precision in ("float32", "float64") else ", those that learn with copies in float32"
-    return f"models on {place}, weights in {precision}{masters}"

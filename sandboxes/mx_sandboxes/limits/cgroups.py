@@ -335,7 +335,7 @@ def remove_leftovers() -> list[str]:
     """Remove the groups of programs that are dead, as far as this process may; returns their folders."""
     removed = []
     for hierarchy in hierarchies():
-        if hierarchy.controllers.isdisjoint({"memory", "pids"}):
+        if hierarchy.controllers.isdisjoint({"memory", "pids", "cpuacct"}):
             continue
         for folder in _folders(hierarchy.mount):
             if _is_dead(folder.name) and os.access(folder, os.W_OK):

@@ -17,6 +17,7 @@ _START = re.compile(r"(?:def|class|import|from|async def) |@[A-Za-z_]")
 SHELLS = frozenset(("bash", "sh", "shell", "console", "zsh", "output", "text", "txt"))
 """What fences of commands and their output are called."""
 _FOREIGN = SHELLS | {"json", "yaml", "toml", "xml", "html", "diff", "patch"}
+_READS = re.compile(r"\binput\(|\bstdin\b|\bopen\(0")
 LONGEST_SEARCHED = 2_000
 """Lines of prose among which a program without fences is looked for."""
 MOST_STARTS = 40
@@ -52,6 +53,14 @@ def program(answer: str, entries: Sequence[str] = (), given: str = "") -> str | 
         if completed is not None:
             return completed
     return _last_resort(drafts, bare, entries)
+
+
+def reading_program(answer: str) -> str | None:
+    """The last whole draft that reads its standard input; else what :func:`program` finds."""
+    found = [
+        block.text for block in blocks(plain(answer)) if _READS.search(block.text) and _parsed(block.text)
+    ]
+    return found[-1] if found else program(answer)
 
 
 def file_program(answer: str, given: str, entries: Sequence[str] = ()) -> str | None:

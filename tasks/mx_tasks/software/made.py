@@ -71,6 +71,11 @@ class MadeTask:
     arguments: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def files_when_mended(self) -> dict[str, bytes]:
+        """The tree as the reference solution leaves it."""
+        return {name: data for name, data in {**self.tree, **self.gold}.items() if data is not None}
+
 
 def as_directory(task: MadeTask) -> TaskDirectory:
     """The directory that carries the task, for us and for Harbor."""

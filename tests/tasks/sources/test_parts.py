@@ -88,6 +88,33 @@ def test_a_diff_that_does_not_fit_is_an_error_and_in_an_answer_nothing() -> None
     assert files_in_answer(f"```diff\n{diff}```\n", {"m.py": b"x\n"}, ("m.py",)) == {}
 
 
+PATCH = "--- a/m.py\n+++ b/m.py\n@@ -1,3 +1,4 @@\n a = 1\n-b = 2\n+b = 3\n+c = 4\n d = 5\n"
+
+
+@pytest.mark.parametrize("file_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("patch_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_patch_fits_whatever_ends_lines_in_it(file_end: str, patch_end: str, last: bool) -> None:
+    text = file_end.join(["a = 1", "b = 2", "d = 5", ""])
+    patch = PATCH.replace("\n", patch_end)
+    patch = patch if last else patch.removesuffix(patch_end)
+    wanted = file_end.join(["a = 1", "b = 3", "c = 4", "d = 5", ""])
+    assert apply_diff({"m.py": text.encode()}, patch) == {"m.py": wanted.encode()}
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("a\nb", "@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n", "a\nc\n"),
+        ("a\nb\n", "@@ -1,2 +1,2 @@\n a\n-b\n+c\n\\ No newline at end of file\n", "a\nc"),
+        ("a\nb", "@@ -1,2 +1,3 @@\n a\n b\n+c\n", "a\nb\nc\n"),
+        ("a\nb", "@@ -1,2 +1,2 @@\n-a\n+x\n b\n\\ No newline at end of file", "x\nb"),
+    ],
+)
+def test_a_last_line_without_its_end_is_one(before: str, patch: str, after: str) -> None:
+    assert apply_diff({"m": before.encode()}, f"--- a/m\n+++ b/m\n{patch}") == {"m": after.encode()}
+
+
 @pytest.mark.parametrize(
     "answer",
     [

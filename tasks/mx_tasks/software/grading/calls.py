@@ -46,7 +46,8 @@ Key = tuple[str, int]
 class Served:
     """How a task's functions are called: its file and module, what the publisher's harness puts around it, the time of a call.
 
-    ``support`` are modules of the task's own tree, besides the submitted one, whose instances the tests pass around.
+    ``support`` are modules of the task's own tree, besides the submitted one, whose instances the tests pass around. ``program``
+    says that the file is no module but a program: its one function ``run`` takes what it reads and gives what it prints.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Served:
     call_s: float = 2.0
     entries: tuple[str, ...] = ()
     support: tuple[str, ...] = ()
+    program: bool = False
 
     @classmethod
     def read(cls, text: bytes) -> Served:
@@ -69,6 +71,7 @@ class Served:
             call_s=float(about["call_s"]),
             entries=tuple(map(str, about.get("entries", ()))),
             support=tuple(map(str, about.get("support", ()))),
+            program=bool(about.get("program", False)),
         )
 
 
@@ -244,6 +247,7 @@ def _run_worker(
         "after": served.after,
         "call_s": served.call_s,
         "support": list(served.support),
+        "program": served.program,
         "calls": list(calls),
     }
     return sandbox.run(
@@ -251,7 +255,10 @@ def _run_worker(
         stdin=json.dumps(request).encode(),
         files={**tree, **_WORKER},
         limits=replace(
-            limits, output_bytes=_OUTPUT, memory_bytes=_MEMORY, cpu_s=min(limits.cpu_s, WORKER_CPU_S)
+            limits,
+            output_bytes=_OUTPUT,
+            memory_bytes=_MEMORY,
+            cpu_s=limits.cpu_s if served.program else min(limits.cpu_s, WORKER_CPU_S),
         ),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mx_sandboxes import Limits, Sandbox
 from mx_tasks.software.errors import SourceError
@@ -15,13 +16,15 @@ from mx_tasks.software.generate.preparing import Report, python_version
 from mx_tasks.software.grading.calls import Served, judge_calls
 from mx_tasks.software.grading.oracle import FOLDER
 from mx_tasks.software.imports.functions import human_eval, mbpp, quix_bugs, records
+from mx_tasks.software.imports.programs import program_tasks
 from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.task import GradingError
 
 AT_ONCE = 4
 SERVED = f"{FOLDER}/mx_serve.json"
-KINDS = ("humaneval", "mbpp", "quixbugs")
-_LIMITS = Limits(wall_s=30, cpu_s=30, memory_bytes=1 << 30)
+PROGRAMS = ("apps", "code-contests", "livecodebench")
+KINDS = ("humaneval", "mbpp", "quixbugs", *PROGRAMS)
+_LIMITS = Limits(wall_s=60, cpu_s=60, memory_bytes=1 << 30)
 
 
 def import_functions(
@@ -33,6 +36,8 @@ def import_functions(
     """
     if kind == "quixbugs":
         makers: list[Callable[[], MadeTask]] = list(quix_bugs(source))
+    elif kind in PROGRAMS:
+        makers = [partial(_first_that_passes, entry, sandbox) for entry in records(source)]
     else:
         make = human_eval if kind == "humaneval" else mbpp
         makers = [partial(make, entry) for entry in records(source)]
@@ -55,15 +60,33 @@ def import_functions(
                 yield written
 
 
+def _first_that_passes(entry: Mapping[str, Any], sandbox: Sandbox) -> MadeTask:
+    """A record's task with the first of its solutions that passes all of its tests. Raises SourceError."""
+    why = ""
+    for task in program_tasks(entry):
+        said = judge_calls(sandbox, task.tests, task.files_when_mended, _served(task), _LIMITS)
+        failed = [test for test, outcome in said.outcomes.items() if outcome != "passed"]
+        if not failed:
+            return task
+        why = (
+            f"{task.title}: none of its solutions passes its tests ({said.messages.get(failed[0], '')[:120]})"
+        )
+    raise SourceError(why)
+
+
+def _served(task: MadeTask) -> Served:
+    """How a task's functions are called while it is made: with half the time, so that no verdict hangs on luck."""
+    served = Served.read(task.tests[SERVED])
+    return replace(served, call_s=served.call_s / 2)
+
+
 def judged(task: MadeTask, sandbox: Sandbox, python: str) -> MadeTask:
     """The task with its tests told apart: those that fail on it as given, and those that pass on both. Raises SourceError."""
-    about = next(data for name, data in task.tests.items() if name == SERVED)
-    served = Served.read(about)
-    served = replace(served, call_s=served.call_s / 2)
-    mended = {**task.tree, **{name: data for name, data in task.gold.items() if data is not None}}
+    served = _served(task)
     try:
         before, after = (
-            judge_calls(sandbox, task.tests, tree, served, _LIMITS) for tree in (task.tree, mended)
+            judge_calls(sandbox, task.tests, tree, served, _LIMITS)
+            for tree in (task.tree, task.files_when_mended)
         )
     except GradingError as error:
         raise SourceError(f"{task.title}: {error}") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.patches import diff_of, files_in_answer
-from mx_tasks.answers.programs import program
+from mx_tasks.answers.programs import program, reading_program
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
 from mx_tasks.sets import ListedTasks
@@ -256,7 +256,7 @@ def _files_of(suite: Suite, answer: str) -> dict[str, bytes | None]:
     served = suite.served
     if served is not None and served.entries and suite.sources == (served.file,):
         given = suite.files[served.file].decode(errors="replace")
-        text = program(answer, served.entries, given)
+        text = reading_program(answer) if served.program else program(answer, served.entries, given)
         if text is not None:
             return {served.file: text.encode(errors="replace")}
     return files_in_answer(answer, suite.files, suite.sources)

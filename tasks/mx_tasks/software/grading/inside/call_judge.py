@@ -156,7 +156,7 @@ class Bench:
         for name in about["support"]:
             importlib.import_module(name)
         oracle = types.ModuleType("mx_oracle")
-        vars(oracle).update(function=self.function, alike=alike)
+        vars(oracle).update(function=self.function, alike=alike, same_output=same_output)
         submitted = types.ModuleType(about["module"])
         vars(submitted).update({name: self.function(name) for name in about["entries"]})
         submitted.__getattr__ = self.function  # type: ignore[method-assign]
@@ -191,7 +191,8 @@ class Bench:
     def tests(self, module: types.ModuleType) -> "Iterator[Tuple[str, Callable[[], Any]]]":
         """The tests of a module by id, each case of a parametrized one by its number."""
         for name, function in list(vars(module).items()):
-            if name.startswith("test") and isinstance(function, types.FunctionType):
+            own = isinstance(function, types.FunctionType) and function.__module__ == "mx_test"
+            if own and name.startswith("test"):  # what is asked for may be called so, too
                 for mark, arguments in mx_pytest.cases(function):
                     yield self.about["test"] + "::" + name + mark, functools.partial(function, **arguments)
 
@@ -258,6 +259,30 @@ def alike(got: Any, want: Any, within: float = 1e-6) -> bool:
     if float in (type(got), type(want)) and {type(got), type(want)} <= {int, float}:
         return bool(got == want or abs(got - want) <= within)
     return bool(got == want)
+
+
+def same_output(got: Any, want: str) -> bool:
+    """Whether a program printed what was wanted: line by line but for spaces around, or word by word with numbers to 1e-6."""
+    if not isinstance(got, str):
+        return False
+    lines, wanted = ([line.strip() for line in text.strip().splitlines()] for text in (got, want))
+    if lines == wanted:
+        return True
+    words, others = got.split(), want.split()
+    return len(words) == len(others) and all(map(same_word, words, others))
+
+
+def same_word(got: str, want: str) -> bool:
+    """Whether two words are the same, or the same number where one of them is written with a point."""
+    if got == want:
+        return True
+    if "." not in got + want:
+        return False
+    try:
+        one, other = float(got), float(want)
+    except ValueError:
+        return False
+    return abs(one - other) <= 1e-6 * max(1.0, abs(other))
 
 
 def too_long(*_: object) -> None:

@@ -13,7 +13,9 @@ import builtins
 import importlib
 import json
 import os
+import resource
 import signal
+import subprocess
 import sys
 import types
 from typing import Any, Callable, Dict, List
@@ -110,6 +112,27 @@ def load(about: Dict[str, Any]) -> types.ModuleType:
     return module
 
 
+def program(about: Dict[str, Any]) -> types.ModuleType:
+    """A stand-in for a module whose one function ``run(text)`` runs the submitted file as a program, and gives what it printed."""
+
+    def run(text: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-s", about["file"]],
+            input=text.encode("utf-8", "replace"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(about["call_s"]) + 1,) * 2),
+        )
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise RuntimeError("exit code %d: %s" % (done.returncode, said[-1][:200] if said else ""))
+        return done.stdout[:LARGEST].decode("utf-8", "replace")
+
+    module = types.ModuleType(about["module"])
+    vars(module)["run"] = run
+    return module
+
+
 def lineage(error: BaseException) -> List[str]:
     """Names of the built-in classes of an error, the nearest first."""
     return [kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
@@ -155,7 +178,7 @@ def main() -> None:
     try:
         timer(virtual, 2 * about["call_s"])
         timer(real, 6 * about["call_s"])
-        module = load(about)
+        module = program(about) if about.get("program") else load(about)
     except BaseException as error:
         say(["loaded", "%s: %s" % (type(error).__name__, told(error))])
         say(["done"])

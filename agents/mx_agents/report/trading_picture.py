@@ -86,7 +86,10 @@ def _tracks(equity: Any, below: Any, rolling: Any, states: Mapping[str, State]) 
         equity.plot(np.concatenate([[1.0], np.cumprod(1 + returns)]), color=colour, label=name)
         below.plot(np.concatenate([[0.0], drawdowns(returns)]) * 100, color=colour)
         window = max(3, min(ROLLING, len(returns) // 2))
-        ratios = [_ratio(returns[max(0, end - window) : end]) for end in range(window, len(returns) + 1)]
+        year = state.get("year", 252.0)
+        ratios = [
+            _ratio(returns[max(0, end - window) : end], year) for end in range(window, len(returns) + 1)
+        ]
         rolling.plot(range(window, len(returns) + 1), ratios, color=colour)
     equity.set_title("Value against the benchmark")
     equity.legend(frameon=False, fontsize=9)
@@ -99,9 +102,9 @@ def _tracks(equity: Any, below: Any, rolling: Any, states: Mapping[str, State]) 
             axis.axvline(end, color="#dddddd", linewidth=0.8, zorder=0)
 
 
-def _ratio(returns: Any) -> float:
+def _ratio(returns: Any, year: float) -> float:
     deviation = float(np.std(returns, ddof=1))
-    ratio = float(np.mean(returns)) / deviation * 252**0.5 if deviation > 1e-12 else 0.0
+    ratio = float(np.mean(returns)) / deviation * year**0.5 if deviation > 1e-12 else 0.0
     return min(STEEPEST, max(-STEEPEST, ratio))
 
 
@@ -148,9 +151,9 @@ def _waterfall(axis: Any, states: Mapping[str, State]) -> None:
 def _months(axis: Any, of: str, state: State) -> None:
     """A year's months in a row; windows, where they are not in the order of time; weeks, for less than three months."""
     returns = returns_of(state)
-    dates = np.array(state["dates"][1 : len(returns) + 1], dtype="datetime64[D]")
+    dates = np.array([day[:10] for day in state["dates"][1 : len(returns) + 1]], dtype="datetime64[D]")
     months = dates.astype("datetime64[M]").astype(int)
-    if (np.diff(dates).astype(int) <= 0).any():
+    if (np.diff(dates).astype(int) < 0).any():
         ends = np.array(state["ends"])
         group = np.searchsorted(ends, np.arange(len(returns)), side="right")
         what, grid, down, across = "Windows", *_in_rows(group, returns, "window")

@@ -113,7 +113,7 @@ def _score(row: Row) -> float:
 def _figures(row: Row) -> list[str]:
     """The track in numbers."""
     state = _state(row)
-    found = record(returns_of(state))
+    found = record(returns_of(state), state.get("year", 252.0))
     grade = row["episode"].get("grade")
     return [
         f'<span title="{escape(row["method"], quote=True)}">{escape(short(row["method"]))}</span>',

@@ -118,6 +118,18 @@ def test_rows_left_out_are_told(tmp_path: Path) -> None:
         )
 
 
+def test_rows_without_any_price_are_told(tmp_path: Path) -> None:
+    rows = [
+        f"{np.datetime64('2019-01-02') + day},{'.' if day in (7, 9) else 20 - day / 9}" for day in range(60)
+    ]
+    history = read_file(written(tmp_path, "\n".join(["observation_date,DGS10", *rows])))
+    assert history.bars.count == 58
+    assert "2 of 60 rows hold no price at all and are left out" in history.said[1]
+    text = "date,X,Year\n2020-01-02,1,2020\n2020-01-03,2,2020\n"
+    with pytest.raises(DataError, match="Year is no asset"):
+        read_file(written(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("what", "said"),
     [

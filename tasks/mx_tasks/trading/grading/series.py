@@ -60,6 +60,7 @@ def chained(states: Sequence[State]) -> dict[str, Any]:
         "acted": any(state["acted"] for state in states),
         "acts": sum(state["acts"] for state in states),
         "first": first["first"],
+        "year": first["year"],
         "symbols": max((state["symbols"] for state in states), key=len),
         "dates": first["dates"][:1],
         "values": [1.0],

@@ -24,18 +24,19 @@ def check_calendar(bars: Bars, calendar: str, *, complete: bool = False) -> Bars
     names = exchange_calendars.get_calendar_names(include_aliases=True)
     if calendar not in names:
         raise TradingError(f"there is no calendar {calendar!r}{did_you_mean(calendar, names)}")
-    first, last = str(bars.dates[0]), str(bars.dates[-1])
+    first, last = str(bars.dates[0])[:10], str(bars.dates[-1])[:10]
     try:
         with warnings.catch_warnings():  # what its own dependencies deprecate is not the caller's business
             warnings.simplefilter("ignore")
             days = _sessions(exchange_calendars, calendar, first, last)
     except ValueError as error:
         raise TradingError(f"the calendar {calendar!r} does not cover {first} to {last}: {error}") from None
-    extra = ~np.isin(bars.dates, days)
+    dates = bars.dates.astype("datetime64[D]")
+    extra = ~np.isin(dates, days)
     if extra.any():
         row = int(np.argmax(extra))
         raise DataError(f"row {row}: {bars.dates[row]} is no trading day of {calendar}")
-    missing = days[~np.isin(days, bars.dates)]
+    missing = days[~np.isin(days, dates)]
     if complete and len(missing):
         raise DataError(f"{len(missing)} trading days of {calendar} have no bar; the first is {missing[0]}")
     return bars

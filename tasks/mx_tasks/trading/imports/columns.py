@@ -28,7 +28,8 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 _SHORT = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
 _TIME = (
     "date", "datetime", "timestamp", "time", "opentime", "windowstart", "localtime", "gmttime", "tradedate", "tradingday",
-    "caldt", "beginsat", "unix", "unixtime", "epoch", "dt", "ts", "index",
+    "caldt", "exchangedate", "tradingdate", "pricedate", "asofdate", "observationdate", "datetimeutc", "timestamputc", "dateutc",
+    "periodstart", "beginsat", "unix", "unixtime", "epoch", "dt", "ts", "index",
 )  # fmt: skip
 _SYMBOL = (
     "symbol",
@@ -45,6 +46,7 @@ _SYMBOL = (
     "actsymbol",
 )
 _PASSED_OVER = (
+    "year", "month", "day", "week", "weekday", "dayofweek", "quarter", "hour", "minute", "dayofyear", "weekofyear",
     "closetime", "quotevolume", "quoteassetvolume", "quoteasset", "count", "trades", "tradecount", "tradescount", "tradenum",
     "numberoftrades", "transactions", "takerbuyvolume", "takerbuyquotevolume", "takerbuybaseassetvolume", "takerbuybasevolume",
     "takerbuyquoteassetvolume", "ignore", "vwap", "openint", "openinterest", "spread", "per", "exchange", "currency", "change",

@@ -176,7 +176,7 @@ def _series(
     """Each asset's rows, oldest first, without what comes after a delisting that was told; and whether they were turned."""
     ends = {action.symbol: np.datetime64(action.date) for action in actions if action.kind == "delisting"}
     found: dict[str, Series] = {}
-    turned = False
+    turned, after = False, 0
     read = {name for _, columns, _ in _assets(table, plan) for name in columns.values()}
     decimal = reading.decimal or decimal_of(table.column(name) for name in read)
     for symbol, columns, own in _assets(table, plan):
@@ -195,7 +195,16 @@ def _series(
         there = _there(plan, values)
         _check_cells(values, there, cells, rows[alive], when[alive], where, symbol)
         found[symbol] = Series(when[alive][there], {what: column[there] for what, column in values.items()})
-    return found, "the newest row came first, turned round" if turned else ""
+        after += int((~alive).sum())
+    notes = ["the newest row came first, turned round"] if turned else []
+    used = len(np.unique(np.concatenate([each.times for each in found.values()])))
+    if plan.assets and not after and used < len(table.rows):
+        notes.append(
+            f"{len(table.rows) - used} of {len(table.rows)} rows hold no price at all and are left out"
+        )
+    if after:
+        notes.append(f"{after} rows are after their asset's delisting and are left out")
+    return found, "; ".join(notes)
 
 
 def _assets(table: Table, plan: Plan) -> list[tuple[str, Mapping[str, Name], NDArray[np.intp]]]:

@@ -4,7 +4,7 @@ What is kept of a history: its drift, its volatilities and how they cluster, its
 volumes. What is not: which day followed which. Each bar is new: the shocks of the history, made uncorrelated and freed of their
 volatility, are drawn one by one, each component from a day of its own (filtered historical simulation, Barone-Adesi, Giannopoulos
 and Vosper 1999, with independent draws), mixed by the correlations again and put on a volatility that follows the simulated path.
-So no day of the history is in it to be matched, and whoever knows the whole history by heart knows nothing of the next bar that the
+So no day's returns are in it to be matched, and whoever knows the whole history by heart knows nothing of the next bar that the
 bars so far do not tell. All assets have one drift: which of them did well is no secret of the public's either.
 
 An effect is planted (``edge`` in volatilities a bar; 0 for none): the strength of each asset against the others over

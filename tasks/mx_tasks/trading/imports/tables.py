@@ -16,7 +16,7 @@ Name = str | tuple[str, str]
 DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
 _PAIR = re.compile(r"\(\s*'([^']*)'\s*,\s*'([^']*)'\s*\)")
-BLANK = frozenset(("", "nan", "null", "none", "na", "n/a", "-", "nat", "#n/a"))
+BLANK = frozenset(("", "nan", "null", "none", "na", "n/a", "-", "nat", "#n/a", "."))
 
 
 @dataclass(frozen=True, slots=True)

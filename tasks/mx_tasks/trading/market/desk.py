@@ -167,6 +167,7 @@ class Desk:
             "acted": acts > 0,
             "acts": acts,
             "first": self.first,
+            "year": self.market.rules.bars_per_year,
             "symbols": list(bars.symbols),
             "dates": [str(date) for date in bars.dates[self.first : self.row + 1]],
             "intended": self.intended,

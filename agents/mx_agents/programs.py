@@ -126,7 +126,9 @@ class Programs:
         try:
             self.endpoint = Endpoint(self.find, self.host, self.port, self._claim)
         except OSError as error:
-            raise UsageError(f"nothing can be served at {self.host}:{self.port}: {error.strerror}") from None
+            raise UsageError(
+                f"nothing can be served at {self.host}:{self.port}: {error.strerror}; choose another --port or --host"
+            ) from None
         self.endpoint.start()
 
     @property

@@ -13,6 +13,7 @@ from mx_agents.cli.console import console, open_backend
 from mx_agents.errors import UsageError
 from mx_agents.policies.loading import load_attribute
 from mx_agents.progress import going, waiting
+from mx_agents.runs.folder import check_writable
 from mx_agents.terminal import visible
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import check_split, load_task_set
@@ -30,7 +31,11 @@ Work = Callable[[Sandbox, Report], Iterator[str]]
 
 
 def release_pair(name: str, old: str, new: str, out: Path | None, split: str, backend: str) -> int:
-    """Make a release pair's tasks; 0 when there are any, else 1."""
+    """Make a release pair's tasks; 0 when there are any, else 1. Raises UsageError."""
+    if not name.strip():
+        raise UsageError("a release pair needs the name of a package, such as parse")
+    for archive in (old, new):
+        _check_archive(archive)
     folder = out or cache_folder() / "tasks" / "release-pair" / f"{name}-{Path(new).name}"
     chosen = check_split(split)
 
@@ -41,7 +46,9 @@ def release_pair(name: str, old: str, new: str, out: Path | None, split: str, ba
 
 
 def mutation(libraries: list[str], count: int, seed: int, out: Path | None, split: str, backend: str) -> int:
-    """Make mutation tasks of libraries; 0 when all gave some, else 1."""
+    """Make mutation tasks of libraries; 0 when all gave some, else 1. Raises UsageError."""
+    for library in libraries:
+        _check_archive(library)
     chosen = check_split(split)
 
     def of(library: str) -> tuple[str, Work]:
@@ -54,6 +61,16 @@ def mutation(libraries: list[str], count: int, seed: int, out: Path | None, spli
 
     where = out or cache_folder() / "tasks" / "mutation"
     return make_all([of(library) for library in libraries], where, backend, each=count)
+
+
+def _check_archive(text: str) -> None:
+    """Raises UsageError for what is written like a path and is none; names of packages and versions are asked for elsewhere."""
+    if not text.strip():
+        raise UsageError("name a package, such as toolz, or write the path of an archive")
+    if ("/" in text or text.endswith((".tar.gz", ".zip", ".whl"))) and not Path(text).expanduser().exists():
+        raise UsageError(
+            f"there is no archive {text!r}; write the path of one that is there, or a package's name"
+        )
 
 
 def import_tasks(
@@ -76,6 +93,8 @@ def import_tasks(
     if kind != "inspect" and not source.exists():
         raise UsageError(f"there is no {source}")
     chosen = check_split(split)
+    if kind in KINDS and source.is_dir() and kind != "quixbugs":
+        raise UsageError(f"{source} is a folder; name the file of {kind} in it")
     if checkout is not None and not checkout.is_dir():
         raise UsageError(f"there is no folder {checkout}")
     where = Where(images or IMAGES, checkout, network)
@@ -104,10 +123,11 @@ def export_set(set_name: str, out: Path, split: str, count: int) -> int:
     named = (
         f"./{set_name}" if Path(set_name).is_dir() and not set_name.startswith((".", "/", "~")) else set_name
     )
-    chosen = check_split(split)
+    chosen, task_set = check_split(split), load_task_set(named)
+    check_writable(out, "name another with --out")
     with waiting(screen, f"writing tasks of {set_name}") as row:
         results = []
-        for result in export_tasks(load_task_set(named), chosen, count, out):
+        for result in export_tasks(task_set, chosen, count, out):
             results.append(result)
             row.set(about=f"{len(results)} so far")
     for task_id, why in results:
@@ -124,6 +144,7 @@ def make_all(jobs: list[tuple[str, Work]], folder: Path, backend: str, *, each: 
     """Do every job; one that cannot be done is one line, and the others go on. 0 when all could, else 1."""
     screen = console()
     failed = 0
+    check_writable(folder, "name another with --out")
     with open_backend(backend) as sandbox:
         screen.print(Text(f"making tasks in {folder} · {sandbox.backend}"))
         for title, work in jobs:

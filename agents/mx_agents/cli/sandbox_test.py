@@ -45,7 +45,9 @@ def run(backend: str | None, families: list[str] | None, image: str, *, details:
 
     Raises UsageError for an unknown name, SandboxUnavailableError when the one backend that was asked for does not work here.
     """
-    results = _play_all([backend] if backend else list(BACKENDS), families, image, required=bool(backend))
+    results = _play_all(
+        [backend] if backend is not None else list(BACKENDS), families, image, required=backend is not None
+    )
     if as_json:
         json.dump([as_data(result) for result in results], sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from mx_agents.cli.bench import new_folder, run
 from mx_agents.cli.console import console
-from mx_agents.errors import UsageError
 from mx_agents.programs import Programs
 from mx_sandboxes import Sandboxes
 
@@ -41,12 +40,7 @@ def serve(
     screen = console()
 
     def opened(sandboxes: Sandboxes) -> Programs:
-        try:
-            programs = Programs(sandboxes, host=at.host, port=at.port, idle_s=at.idle_s)
-        except OSError as error:
-            raise UsageError(
-                f"nothing can be served at {at.host}:{at.port}: {error.strerror}; choose another --port or --host"
-            ) from None
+        programs = Programs(sandboxes, host=at.host, port=at.port, idle_s=at.idle_s)
         programs.key = at.key or programs.key
 
         def told(own: str, desk: Any) -> None:

@@ -32,12 +32,16 @@ def baselines(
 ) -> None:
     """Print what simple rules score on trading tasks, beside the optimum where it is known."""
     from mx_agents.cli.console import console
+    from mx_agents.errors import UsageError
     from mx_agents.progress import waiting
     from mx_tasks.errors import check_split
     from mx_tasks.trading.sets.scoreboard import scoreboard
 
     screen = console()
-    for name in [word.strip() for word in tasks.split(",") if word.strip()]:
+    names = [word.strip() for word in tasks.split(",") if word.strip()]
+    if not names:
+        raise UsageError("no task set is named; --tasks takes some with a market, such as trading:regime")
+    for name in names:
         with waiting(screen, f"trading {name}"):
             lines, about = scoreboard(name, split=check_split(split), tasks=limit, more=_models(ppo))
         scores = Table("Rule", "Score", "95 %", "Turnover", "Costs", "Exposure", title=f"{name}, {split}")

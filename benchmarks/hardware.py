@@ -18,7 +18,7 @@ from mx_tasks.hardware.generate.spec import second_design
 from mx_tasks.hardware.grading.judge import LIMITS
 from mx_tasks.hardware.sets.generated import GeneratedTasks
 
-STEPS = ("elaborate", "compile", "simulate", "miter", "prove", "synthesis")
+STEPS = ("elaborate", "compile", "simulate", "gates", "prove", "synthesis")
 
 
 def plain(sandbox: Sandbox, bench: bytes, design: str) -> float:

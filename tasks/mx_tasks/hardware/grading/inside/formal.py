@@ -14,6 +14,7 @@ from .miter import Compared, Problem, pose
 from .netlist import FORGET, Netlist
 from .tools import LimitError
 from .toolset import yosys
+from .words import are_words_compared, by_words
 
 IDENTICAL = "identical netlists"
 LARGEST_MEMORY = 8192
@@ -24,12 +25,14 @@ memory_map
 opt_clean
 rename -enumerate -pattern mx_n%
 {strip}
-write_verilog -noattr {name}_flat.v
 """
-FILLED = """design -push-copy
-setundef -undriven -{value}
-write_verilog -noattr {name}_{value}.v
+WRITTEN = """write_verilog -noattr {name}_flat.v
+design -push-copy
+setundef -undriven -zero
+write_verilog -noattr {name}_zero.v
 design -pop
+setundef -undriven -one
+write_verilog -noattr {name}_one.v
 """
 TO_GATES = """{clocking}
 opt_clean
@@ -83,12 +86,20 @@ def compare(question: Question) -> Verdict:
     if question.starts == "own" and any(each.start == "x" for each in asked.answer.registers):
         verdicts = [from_start(asked, begin) for begin in (0, 1)]
         return next((each for each in verdicts if each.verdict == "proven"), verdicts[0])
-    return _settled(asked)
-
-
-def _settled(asked: Compared) -> Verdict:
-    """The verdict on both circuits."""
     problem = pose(asked)
+    if are_words_compared(reference, answer):
+        decided = decide(problem, hurry=True)
+        if decided.verdict == "bounded":
+            decided = by_words(reference, answer, problem)
+        if decided.verdict == "proven":
+            return Verdict("proven", decided.method, [])
+        if decided.verdict == "refuted":
+            return _refuted(asked, problem, decided)
+    return _settled(asked, problem)
+
+
+def _settled(asked: Compared, problem: Problem) -> Verdict:
+    """The verdict on both circuits."""
     if problem.open and asked.answer.state_bits:
         try:
             tied = decide(pose(asked, tied=True), hurry=True)
@@ -139,12 +150,24 @@ def _same_text(reference: Netlist, answer: Netlist) -> bool:
     return texts[0] == texts[1]
 
 
+def write_for_replay(question: Question) -> None:
+    """Write NAME_flat.v of both circuits, whose registers have the names that the gates have, and NAME_zero.v and NAME_one.v.
+
+    In these, what nothing drives is 0 or 1. Raises LimitError.
+    """
+    script = ""
+    for netlist, keeps in ((question.reference, question.starts != "open"), (question.answer, True)):
+        script += FLAT.format(name=netlist.name, strip="" if keeps else FORGET) + WRITTEN.format(
+            name=netlist.name
+        )
+    yosys("variants", script, PREPARE_S)
+
+
 def _asked(question: Question, simple: bool) -> Compared:
     clocking = "async2sync" if simple else "clk2fflogic"
     script = ""
     for netlist, keeps in ((question.reference, question.starts != "open"), (question.answer, True)):
         script += FLAT.format(name=netlist.name, strip="" if keeps else FORGET)
-        script += "".join(FILLED.format(name=netlist.name, value=value) for value in ("zero", "one"))
         script += TO_GATES.format(name=netlist.name, clocking=clocking)
     ran = yosys("gates", script, PREPARE_S)
     if ran.code != 0:

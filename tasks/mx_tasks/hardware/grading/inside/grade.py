@@ -14,7 +14,7 @@ from . import toolset
 from .bench import bench, prepare
 from .cost import costs
 from .edges import mended
-from .formal import IDENTICAL, Question, Verdict, compare, from_start
+from .formal import IDENTICAL, Question, Verdict, compare, from_start, write_for_replay
 from .macros import RefusedError
 from .netlist import Netlist, drawing, elaborate, parameters_of, write_variants
 from .record import random_steps, record, renamed
@@ -236,24 +236,26 @@ def _agree(outputs: List[str], expected: List[str]) -> bool:
 def _verdict(request: Dict[str, Any], gold: Netlist, answer: Netlist, report: Dict[str, Any]) -> None:
     """The verdict, how it was found, and the way to a difference."""
     reset = (str(request["reset"][0]), bool(request["reset"][1]))
+    question = Question(gold, answer, reset, str(request.get("starts", "open")))
     try:
-        verdict = compare(Question(gold, answer, reset, str(request.get("starts", "open"))))
+        verdict = compare(question)
     except LimitError as error:
         verdict = Verdict("bounded", str(error), [])
     if verdict.verdict == "refuted":
-        verdict = _believed(request, gold, answer, verdict, report)
+        verdict = _believed(request, question, verdict, report)
     if verdict.verdict == "bounded":
         verdict = _by_simulation(request, gold, answer, verdict, reset)
     report["verdict"], report["method"], report["depth"] = verdict.verdict, verdict.method, verdict.depth
 
 
 def _believed(
-    request: Dict[str, Any], gold: Netlist, answer: Netlist, verdict: Verdict, report: Dict[str, Any]
+    request: Dict[str, Any], question: Question, verdict: Verdict, report: Dict[str, Any]
 ) -> Verdict:
     """The refutation if the simulator shows it too, from that start or from another one; else how far that went."""
     assert verdict.asked is not None
     asked = verdict.asked
-    names = (gold.name, answer.name)
+    names = (question.reference.name, question.answer.name)
+    write_for_replay(question)
     for begin in (None, 0, 1):
         way = verdict if begin is None else from_start(asked, begin)
         shown = replayed(asked, names, way, request["clocks"], request["nonce"]) if way.steps else None

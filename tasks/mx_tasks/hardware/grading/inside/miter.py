@@ -74,7 +74,7 @@ def _posed(
     tied, gated, begin = how
     graph = Aig()
     inputs = _inputs(graph, asked, {})
-    forced = [] if gated or asked.power_up else _preamble(graph, asked)
+    forced = [] if gated else _preamble(graph, asked)
     starts = [known(literal) for literal in _answer_starts(graph, asked, bool(forced), begin)]
     held = _reference_starts(asked, starts if tied else [])
     other = starts

@@ -26,8 +26,9 @@ class Searched(NamedTuple):
 def all_inputs(problem: Problem, seconds: float) -> Searched:
     """Every input of a circuit without registers."""
     graph = problem.graph
-    used = [each for each in graph.inputs if each in set(graph.cone([problem.bad]))]
-    if graph.needed_latches([problem.bad]) or len(used) > EXHAUSTIVE_BITS:
+    cone = set(graph.cone([problem.bad]))
+    used = [each for each in graph.inputs if each in cone]
+    if len(used) > EXHAUSTIVE_BITS:
         return Searched("", [], 0)
     run = graph.compiled([problem.bad])
     low = min(len(used), 14)

@@ -1,0 +1,42 @@
+"""The benchmark of verdicts finds no false one, in a small run; the whole is a command of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mx_sandboxes import Sandbox
+
+pytestmark = pytest.mark.eda
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "verdicts_hardware.py"
+WAYS = ("registers kept inverted", "sums as differences", "bomb after 2^8 cycles", "latch")
+
+
+@pytest.mark.timeout(900)
+def test_no_verdict_is_false_and_wrong_designs_are_refuted(hdl: Sandbox) -> None:
+    argv = [
+        sys.executable,
+        str(BENCHMARK),
+        "--backend",
+        hdl.backend,
+        "--generated",
+        "1",
+        "--kinds",
+        "combinational,fsm",
+        "--only",
+        ",".join(WAYS),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "false verdicts: 0" in done.stdout
+    rows = {
+        line[7:34].strip(): line.split()[-5:]
+        for line in done.stdout.splitlines()
+        if line.startswith(("right:", "wrong:"))
+    }
+    assert set(rows) == set(WAYS)
+    assert all(int(rows[way][0]) > 0 for way in WAYS[:2])
+    assert all(int(rows[way][2]) > 0 for way in WAYS[2:])

@@ -212,6 +212,37 @@ def test_programs_that_miss_a_window_have_given_up(sandbox: Sandbox) -> None:
     assert (grade.score, grade.passed) == (0.0, False)
 
 
+@pytest.mark.parametrize("kind", ["one asset", "a late listing and an end"])
+def test_histories_of_every_shape(kind: str) -> None:
+    from dataclasses import replace
+
+    from mx_tasks.trading.market.bars import FIELDS
+    from mx_tasks.trading.market.corporate import Action
+    from mx_tasks.trading.sets.real_desks import RealDeskTasks
+
+    made = history(assets=1 if kind == "one asset" else 4)
+    if kind != "one asset":
+        columns = {name: getattr(made.bars, name).copy() for name in FIELDS}
+        for column in columns.values():
+            column[:1300, 1] = np.nan
+            column[1500:, 2] = np.nan
+        end = Action(str(made.bars.dates[1500]), "C", "delisting", 90.0)
+        made = History(replace(made.bars, **columns), (end,))
+    arenas: list[Any] = [ResampledArena("real", made, "", bars=8), DatedArena("dated", made, "", bars=8)]
+    for arena in arenas:
+        tasks = RealDeskTasks(arena, windows=4, salt="s", count=lambda windows, tried: 1)
+        for split in ("train", "test"):
+            task = tasks.task(split, 0)  # type: ignore[arg-type]
+            assert ("against the others" in task.prompt) == (kind != "one asset" and arena is arenas[0])
+            series = tasks.service(task)
+            while series.call("account", {})["left"]:
+                count = len(series.call("account", {})["assets"])
+                series.call("rebalance", {"weights": [1 / count] * count})
+                series.call("question", {})
+            grade = tasks.grade(task, Submission(service=series.finish()), None)  # type: ignore[arg-type]
+            assert grade.score == 0.0, (arena.name, split)
+
+
 def test_sets_say_what_they_are() -> None:
     if "bokeh" not in public_histories():
         pytest.skip("bokeh-sampledata is not installed")

@@ -156,8 +156,10 @@ class ResampledArena(_RealArena):
     @cached_property
     def about(self) -> str:
         """The market."""
+        several = self._drawn("test").assets > 1
+        strength = "How strong each asset was against the others" if several else "How the asset moved"
         effect = (
-            "How strong each asset was against the others over the last bars (one to three) has an effect on its next "
+            f"{strength} over the last bars (one to three) has an effect on its next "
             "bar: it goes on, or it turns round; which, and over how many bars, is the same in all windows and can be "
             "learnt from the bars shown. "
             if self.edge

@@ -5,21 +5,25 @@ Sampling is :mod:`mx_agents.models.sampling`.
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mx_agents.models.chat_template import ChatTemplate
+from mx_agents.models.chat_template import FALLBACKS, ChatTemplate
 from mx_agents.models.folders import load_model, save_model
 from mx_agents.models.sampling import sample_tokens
 from mx_agents.models.saved import PolicyFacts
 from mx_envs import Message, Observation
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class HuggingFacePolicy:
     def __post_init__(self) -> None:
         self.generator = torch.Generator(device=self.device).manual_seed(self.seed)
         self.template = ChatTemplate(self.tokenizer, self.template_options)
+        for fallback in self.template.fallbacks:
+            _say(FALLBACKS[fallback])
         self.end_ids = frozenset(_end_ids(self.model, self.tokenizer) | set(self._end_of_turn()))
 
     @classmethod
@@ -202,6 +208,12 @@ class HuggingFacePolicy:
             self.model.set_adapter(before)
             for parameter, requires_grad in zip(self.model.parameters(), trainable, strict=True):
                 parameter.requires_grad_(requires_grad)
+
+
+@lru_cache(maxsize=16)
+def _say(fallback: str) -> None:
+    """Tell once what a template cannot spell, and what is done instead."""
+    logger.warning("%s", fallback)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> set[int]:

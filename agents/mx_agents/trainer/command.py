@@ -222,5 +222,6 @@ def results_table(results: dict[str, Any]) -> Table:
 
 def _figures(event: dict[str, Any]) -> str:
     if event["stage"] == "training":
-        return f"success {event['success']:.2f}, {event['calls']:.1f} calls"
+        gap = max((value for key, value in event.items() if key.endswith("_gap")), default=0.0)
+        return f"success {event['success']:.2f}, {event['calls']:.1f} calls, gap {gap:.1g}"
     return "on held-out tasks" if event["stage"] == "testing" else ""

@@ -107,7 +107,7 @@ class TrainConfig(_Section):
     """
 
     tasks: str = "software:micro"
-    guide: str = "full"
+    guide: str = "short"
     roles: dict[str, str] = Field(default_factory=lambda: dict(DEFAULT))
     arms: tuple[Arm, ...] = ("co-evolution",)
     steps: int = Field(default=100, ge=0)

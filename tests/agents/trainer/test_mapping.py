@@ -202,3 +202,26 @@ def test_the_table_in_words() -> None:
         "designer": "designer",
         "executor": "frozen",
     }
+
+
+def adapted(roles: Roles) -> set[str]:
+    """The kinds of layers that have an adapter."""
+    names = [name for name, _ in roles.designer.policy.model.named_parameters() if "lora_A" in name]
+    return {name.partition(".lora_A")[0].rpartition(".")[2] for name in names}
+
+
+def test_adapters_are_on_all_linear_layers_or_on_those_that_are_named(base: Path) -> None:
+    everywhere = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert adapted(made(base, {}, lora_rank=2)) == everywhere
+    model = {
+        "base": str(base),
+        "lora_rank": 2,
+        "lora_targets": "q_proj, v_proj",
+        "lora_alpha": 7,
+        "device": "cpu",
+    }
+    roles = load_roles(parse_config({"model": model}), base)
+    assert adapted(roles) == {"q_proj", "v_proj"}
+    assert roles.designer.policy.model.peft_config["designer"].lora_alpha == 7
+    with pytest.raises(UsageError, match="lora_targets 'nothing'"):
+        load_roles(parse_config({"model": model | {"lora_targets": "nothing"}}), base)

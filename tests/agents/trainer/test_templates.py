@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from mx_agents.models import hugging_face
 from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_envs import Observation
 
@@ -125,3 +126,16 @@ def test_a_long_chat_says_that_it_was_cut(policy: HuggingFacePolicy) -> None:
     with torch.no_grad():
         policy.sample([long, CHAT])
     assert policy.cut_prompts == 1
+
+
+def test_a_fallback_is_said_once(spoken: Any, caplog: pytest.LogCaptureFixture) -> None:
+    hugging_face._say.cache_clear()
+    spoken(CHATML)
+    assert not caplog.records
+    spoken(STRICT)
+    spoken(STRICT)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "the template has no system role",
+        "the template has no tool role",
+        "the template wants user and assistant by turns",
+    ]

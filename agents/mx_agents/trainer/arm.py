@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from mx_agents.errors import UsageError
 from mx_agents.runs.folder import Appender, read_lines, write_text
 from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
 from mx_agents.trainer.config import Arm, TrainConfig
 from mx_agents.trainer.credit import Call
 from mx_agents.trainer.evaluation import evaluate, figures, samplers
 from mx_agents.trainer.learning import learn
+from mx_agents.trainer.monitor import suspicions
 from mx_agents.trainer.roles import RoleName, Roles, build_roles, load_roles
 from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls
 from mx_envs import DefaultRewards, domain_of
@@ -136,10 +138,20 @@ class _Training:
             self.log.metrics(step + 1, row | {"seconds": round(time.perf_counter() - began, 3)})
             save_checkpoint(self.folder / "checkpoints", self.roles, Progress(step + 1, progress.rng))
             self.report({"stage": "training", "done": (step + 1) / steps, **row})
+            self._watch(step + 1)
         for name, role in self.roles.items():
             if role.learner is not None:
                 role.policy.save(self.folder / "policies" / name.replace("*", "_"))
         self._test()
+
+    def _watch(self, step: int) -> None:
+        """Say what is suspicious, and stop if that was asked for; the checkpoint of the step is written."""
+        found = suspicions(*self.log.so_far())
+        if not found:
+            return
+        self.log.suspicion(step, found)
+        if self.config.on_suspicion == "stop":
+            raise UsageError(f"stopped after step {step} of {self.arm}: {'; '.join(found)}")
 
     def _step(self, step: int, rng: random.Random) -> dict[str, Any]:
         config, tree, roles = self.config, self.config.tree, self.roles
@@ -232,19 +244,22 @@ def _mean_designer_reward(executions: Sequence[Execution], design: int, count: i
     return sum(execution.record.rewards.designer for execution in own) / count
 
 
+LOGS = ("metrics", "evaluation", "trees", "suspicions")
+
+
 class _Log:
     """The arm's files: metrics, evaluations, trees, test results, TensorBoard events."""
 
     def __init__(self, folder: Path, arm: Arm, seed: int, step: int) -> None:
         self._about: dict[str, Any] = {"arm": arm, "seed": seed}
         self._folder = folder
-        for name in ("metrics", "evaluation", "trees"):
+        for name in LOGS:
             path = folder / f"{name}.jsonl"
             kept = [row for row in read_lines(path) if row["step"] <= step]
             if not self.has_test():  # a test that was not finished is made again
                 kept = [row for row in kept if row.get("split") != "test"]
             write_text(path, "".join(_line(row) + "\n" for row in kept))
-        self._rows = {name: Appender(folder / f"{name}.jsonl") for name in ("metrics", "evaluation", "trees")}
+        self._rows = {name: Appender(folder / f"{name}.jsonl") for name in LOGS}
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def __enter__(self) -> _Log:
@@ -270,6 +285,16 @@ class _Log:
     def has_evaluation(self, step: int) -> bool:
         """Whether an evaluation of that step is on record."""
         return any(row["step"] == step for row in read_lines(self._folder / "evaluation.jsonl"))
+
+    def so_far(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The rows of all steps, and of the evaluations on the validation split."""
+        evaluations = read_lines(self._folder / "evaluation.jsonl")
+        validation = [row for row in evaluations if row["split"] == "validation"]
+        return read_lines(self._folder / "metrics.jsonl"), validation
+
+    def suspicion(self, step: int, found: Sequence[str]) -> None:
+        """Write down what is suspicious after a step."""
+        self._rows["suspicions"].add(_line(self._about | {"step": step, "suspicions": list(found)}))
 
     def tree(self, step: int, executions: Sequence[Execution], per_design: int) -> None:
         designs = []

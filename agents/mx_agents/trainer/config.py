@@ -102,6 +102,7 @@ class TrainConfig(_Section):
     other one frozen. A step whose calls the learner finds ``max_gap`` nats a token more or less likely than the sampler did stops
     the run; ``importance_cap`` above 0 weighs tokens by that difference (see :class:`mx_agents.trainer.learner.LearnerConfig`).
 
+    ``on_suspicion``: what is done when success looks unearned (see :mod:`mx_agents.trainer.monitor`), said in ``suspicions.jsonl``.
     ``roles`` says which model plays which role (see :mod:`mx_agents.trainer.mapping`). ``executor_credit`` and
     ``advantage_scale`` are explained in :mod:`mx_agents.trainer.credit`.
     """
@@ -115,6 +116,7 @@ class TrainConfig(_Section):
     stage_steps: int = Field(default=0, ge=0)
     executor_credit: ExecutorCredit = "turn"
     advantage_scale: Scale = "batch"
+    on_suspicion: Literal["log", "stop"] = "log"
     max_gap: float = Field(default=0.2, gt=0)
     importance_cap: float = Field(default=0.0, ge=0)
     cost_per_call: float = Field(default=0.005, ge=0)

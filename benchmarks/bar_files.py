@@ -468,6 +468,8 @@ def vendors() -> Iterator[BarFile]:
     )
     rows = _by(known, "open high low close", none, ISO)
     yield BarFile("no volume", lines("Date,PX_OPEN,PX_HIGH,PX_LOW,PX_LAST", rows), known, fields=FIELDS[:4])
+    rows = _by(known, "close volume", none, ISO)
+    yield BarFile("last and volume", lines("date,last,volume", rows), known, fields=("close", "volume"))
     yield BarFile("last alone", lines("Date,Last", _by(known, "close", none, ISO)), known, fields=("close",))
     yield BarFile(
         "adjusted closes alone",

@@ -137,8 +137,9 @@ def _said(
     table: Table, plan: Plan, panel: Panel, ends: Sequence[Action], often: Frequency, notes: Sequence[str]
 ) -> tuple[str, ...]:
     """What was read, in five lines."""
+    unused = set() if {"open", "high", "low"} <= set(panel.fields) else {"open", "high", "low"}
     if plan.kind == "long":
-        what = ", ".join(f"{field} from {name!r}" for field, name in plan.fields.items())
+        what = ", ".join(f"{each} from {name!r}" for each, name in plan.fields.items() if each not in unused)
     else:
         sample = next(iter(plan.assets.values()))
         what = f"{len(plan.assets)} assets with {', '.join(sample)} each"
@@ -370,7 +371,8 @@ def _on_bars(actions: Sequence[Action], panel: Panel) -> list[Action]:
 def _bars(panel: Panel) -> tuple[Bars, Fill]:
     columns = dict(panel.fields)
     if not {"open", "high", "low"} <= set(columns):
-        return close_only(panel.times, panel.symbols, columns["close"]), "next_close"
+        bars = close_only(panel.times, panel.symbols, columns["close"])
+        return replace(bars, volume=columns.get("volume", bars.volume)), "next_close"
     columns.setdefault("volume", np.where(np.isfinite(columns["close"]), 0.0, np.nan))
     opened, high, low, close, volume = (columns[name] for name in FIELDS)
     return Bars(panel.times, panel.symbols, opened, high, low, close, volume), "next_open"

@@ -65,7 +65,7 @@ class ColdStartConfig(_Section):
     executor_epochs: int = Field(default=3, ge=0)
     executor_batch: int = Field(default=16, ge=1)
     designer_demonstrations: int = Field(default=1000, ge=0)
-    designer_epochs: int = Field(default=4, ge=0)
+    designer_epochs: int = Field(default=8, ge=0)
     designer_batch: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=2.5e-3, gt=0)
 

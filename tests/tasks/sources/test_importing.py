@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mx_sandboxes import Sandbox
+from mx_sandboxes import Limits, Sandbox
 from mx_tasks import Submission
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.imports.importing import import_functions
@@ -251,3 +251,48 @@ def test_a_graph_program_whose_record_lacks_the_node_gets_one(box: Sandbox, tmp_
         task_set.grade(task, Submission(files={"found.py": entry["fixed_code"].encode()}), box).score == 1.0
     )  # type: ignore[attr-defined]
     assert task_set.grade(task, Submission(files=task.files), box).score == 0.0
+
+
+BUCKETS = {
+    "name": "bigger",
+    "buggy_code": "def bigger(values, than):\n    return [v for v in values if v >= than]\n",
+    "fixed_code": "def bigger(values, than):\n    return [v for v in values if v > than]\n",
+    "test_files": {
+        "python_testcases/test_bigger.py": "import pytest\nfrom load_testdata import load_json_testcases\n\n"
+        "if pytest.use_correct:\n    from correct_python_programs.bigger import bigger\n"
+        "else:\n    from python_programs.bigger import bigger\n\n\ntestdata = load_json_testcases(bigger.__name__)\n\n\n"
+        '@pytest.mark.parametrize("input_data,expected", testdata)\n'
+        "def test_bigger(input_data, expected):\n    assert list(bigger(*input_data)) == expected\n",
+        "json_testcases/bigger.json": "[[[1, 2, 3], 1], [2, 3]]\n[[[1, 2], 0], [1, 2]]\n\n[[[5], 5], []]\n",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"), [("humaneval", HUMAN_EVAL), ("mbpp", MBPP), ("quixbugs", BUCKETS), ("apps", APPS)]
+)
+def test_what_is_imported_is_judged_alike_by_the_grader_that_harbor_runs(
+    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object]
+) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(entry))
+    task_set, said = bring(box, kind, path, tmp_path / "out")
+    assert task_set is not None, said
+    task = task_set.task("test", 0)
+    directory = task_set.directory(task)
+    gold = {
+        name[len("files/") :]: data for name, data in directory.solution.items() if name.startswith("files/")
+    }
+    for submitted, reward in ((gold, b"1\n"), ({}, b"0\n")):
+        files = {
+            **{f"original/{name}": data for name, data in task.files.items()},
+            **{f"app/{name}": data for name, data in {**task.files, **submitted}.items()},
+            **{f"tests/{name}": data for name, data in directory.tests.items()},
+        }
+        done = box.run(
+            ["python", "tests/harbor_grade.py", "original", "app", "tests", "reward.txt"],
+            files=files,
+            collect=["reward.txt"],
+            limits=Limits(wall_s=60, cpu_s=60, memory_bytes=1 << 30),
+        )
+        assert done.files.get("reward.txt") == reward, done.stdout[-1500:] + done.stderr[-1500:]

@@ -230,6 +230,13 @@ def _own_tests(name: str, text: str, files: Mapping[str, str]) -> str:
         text,
         flags=re.MULTILINE,
     )
+    text = text.replace("pytest.run_slow", "False")
+    text = re.sub(  # ids that are the same whoever runs the tests
+        r"^(@pytest\.mark\.parametrize\(\s*[\"'][\w, ]+[\"'], (\w+))\)$",
+        r"\1, ids=[str(n) for n in range(len(\2))])",
+        text,
+        flags=re.MULTILINE,
+    )
     cases = files.get(f"json_testcases/{name}.json", "")
     rows = [
         _json(line, f"quixbugs/{name}, case {number}")

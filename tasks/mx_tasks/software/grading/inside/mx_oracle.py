@@ -132,3 +132,27 @@ def alike(got: Any, want: Any, within: float = 1e-6) -> bool:
     if type(got) in numbers and type(want) in numbers and float in (type(got), type(want)):
         return bool(abs(got - want) <= within)
     return bool(got == want)
+
+
+def same_output(got: Any, want: str) -> bool:
+    """Whether a program printed what was wanted: line by line but for spaces around, or word by word with numbers to 1e-6."""
+    if not isinstance(got, str):
+        return False
+    lines, wanted = ([line.strip() for line in text.strip().splitlines()] for text in (got, want))
+    if lines == wanted:
+        return True
+    words, others = got.split(), want.split()
+    return len(words) == len(others) and all(map(same_word, words, others))
+
+
+def same_word(got: str, want: str) -> bool:
+    """Whether two words are the same, or the same number where one of them is written with a point."""
+    if got == want:
+        return True
+    if "." not in got + want:
+        return False
+    try:
+        one, other = float(got), float(want)
+    except ValueError:
+        return False
+    return abs(one - other) <= 1e-6 * max(1.0, abs(other))

@@ -39,6 +39,7 @@ from mx_agents.programs import ProgramMethod, Programs
 from mx_agents.runs.folder import (
     Appender,
     existing_run_folder,
+    locked,
     new_run_folder,
     read_config,
     read_lines,
@@ -67,6 +68,8 @@ class Bench:
     outcomes: list[Outcome]
     played_before: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     """How often each episode that is to be played has been played, and sandbox or grader have failed it."""
+    seen: int = 0
+    """Bytes of ``episodes.jsonl`` as they were when its rows were read."""
     resumed: bool = False
     approver: Approver | None = None
     """Judges the tool calls of every episode."""
@@ -141,7 +144,25 @@ class Bench:
         return self.found[key]
 
     def run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
-        """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again."""
+        """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again.
+
+        Raises UsageError while another process writes the run, or where one has written it since this bench was opened.
+        """
+        with locked(self.folder):
+            if self._size() != self.seen:
+                raise UsageError(
+                    f"another process has written the run {str(self.folder)!r} meanwhile; start again with --resume"
+                )
+            try:
+                yield from self._run(sandbox, in_flight)
+            finally:
+                self.seen = self._size()
+
+    def _size(self) -> int:
+        path = self.folder / "episodes.jsonl"
+        return path.stat().st_size if path.is_file() else 0
+
+    def _run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
         for key in self.searching:
             self.search(key, sandbox, in_flight)
         outside = any(isinstance(method, ProgramMethod) for method in self.methods.values())
@@ -177,10 +198,9 @@ class Bench:
     def finish(self) -> list[MethodSummary]:
         """Write the results and the tables from the episodes so far; the overall table. ``mx_agents.report`` writes the page."""
         used = versions()
-        with (self.folder / ".results.jsonl.part").open("w", encoding="utf-8") as file:
-            for row in last_rows(read_lines(self.folder / "episodes.jsonl")):
-                file.write(json.dumps(facts_of(row, used), sort_keys=True) + "\n")
-        (self.folder / ".results.jsonl.part").replace(self.folder / "results.jsonl")
+        rows = last_rows(read_lines(self.folder / "episodes.jsonl"))
+        facts = (json.dumps(facts_of(row, used), sort_keys=True) + "\n" for row in rows)
+        write_text(self.folder / "results.jsonl", "".join(facts))
         made = self.tables()
         texts = {"md": as_markdown(made), "csv": as_csv(made), "tex": as_latex(made)}
         texts["json"] = as_json(made, pairs(self.outcomes, self.config.methods))
@@ -278,7 +298,9 @@ def open_bench(
         }
     methods = {name: load_method(name, seed=0) for name in asked.methods}
     executors = {name: load_policy(name, seed=0) for name in asked.executors}
-    rows = read_lines(folder / "episodes.jsonl") if resume else []
+    path = folder / "episodes.jsonl"
+    size = path.stat().st_size if resume and path.is_file() else 0
+    rows = read_lines(path) if resume else []
     return Bench(
         asked,
         folder,
@@ -288,6 +310,7 @@ def open_bench(
         {name: executor for name, executor in executors.items() if is_shared(name)},
         [one for one in read_outcomes(rows) if not one.failed or one.repeats >= MOST_REPEATS],
         Counter(map(cell_of, rows)),
+        size,
         resume,
         load_approver(asked.approve) if asked.approve is not None else None,
     )

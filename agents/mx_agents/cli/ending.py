@@ -5,6 +5,7 @@ Only the standard library is imported before the signals are listened to, so tha
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
@@ -15,6 +16,14 @@ from typing import Any
 from mx_agents.stopping import Listener, StoppedError
 
 USAGE = 2
+MACHINES = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "your quota of the disk is used up: make room",
+    errno.EROFS: "the disk is read-only: name a folder elsewhere",
+    errno.EMFILE: "too few open files are allowed: ulimit -n 4096",
+    errno.ENFILE: "the machine has no more open files",
+}
+"""What a machine may lack, with the way out."""
 PIPE_CLOSED = 141
 
 
@@ -66,6 +75,9 @@ def _run(words: Sequence[str]) -> int:
     except usage_error as error:
         return _usage(error)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in MACHINES:
+            _say(f"{MACHINES[error.errno]} ({error}); nothing that was finished is lost")
+            return USAGE
         if not _is_users(error):
             raise
         _say(" ".join(str(error).split()))

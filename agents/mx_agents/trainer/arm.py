@@ -15,7 +15,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from mx_agents.errors import UsageError
-from mx_agents.runs.folder import Appender, read_lines, write_text
+from mx_agents.runs.folder import Appender, locked, read_lines, write_text
 from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
 from mx_agents.trainer.config import Arm, TrainConfig
 from mx_agents.trainer.credit import Call
@@ -77,6 +77,7 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
         grading = stack.enter_context(Sandboxes(backend, slots=GRADING_SLOTS))
         arena = Arena(config, task_set, sandbox, grading)
         stack.callback(arena.close)
+        stack.enter_context(locked(folder))
         log = stack.enter_context(_Log(folder, arm, config.seed, progress.step))
         _Training(config, arm, arena, roles, log, folder, report).run(progress)
 

@@ -1,0 +1,43 @@
+"""Hostile jobs at random, a few; the whole of it: python benchmarks/verdicts.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mx_sandboxes import Completed, Reason
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def verdicts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark's module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import verdicts
+
+    return verdicts
+
+
+def test_random_hostile_jobs_have_their_own_verdicts(verdicts: ModuleType, backend: str) -> None:
+    tally = verdicts.attack(backend, 40, 2, 1_000_000)
+    assert tally.ends.total() == 40
+    assert not [fault for fault in tally.faults if " s after " not in fault], tally.faults
+    assert tally.latest < 2.0  # a machine that runs tests may be a little late; the benchmark allows 0.5
+
+
+def test_what_the_benchmark_notices(verdicts: ModuleType) -> None:
+    tally = verdicts.Tally()
+    tally.take(1, Completed(Reason.EXITED, 0), 0.1)
+    assert tally.faults == []
+    tally.take(2, Completed(Reason.SANDBOX_DIED, None, cause="gone"), 0.1)
+    tally.take(3, Completed(Reason.WALL_TIME, None), 1.6)
+    tally.take(4, Completed(Reason.EXITED, 0, attempts=2), 0.1)
+    assert [
+        "no verdict" in tally.faults[0],
+        "0.60 s after" in tally.faults[1],
+        "ran 2 times" in tally.faults[2],
+    ] == [True] * 3
+    assert verdicts.program(5) == verdicts.program(5) != verdicts.program(6)

@@ -2,8 +2,9 @@
 
 Run: python benchmarks/verdicts.py [--jobs 10000] [--load 50] [--slots 4] [--seed 0] [--backends bubblewrap,docker]
 Each job is a few random moves: system calls with random arguments, clones with random flags, signals to all numbers, storms of
-processes and threads, memory in small and large pieces, messages on every descriptor; or one of the known ways to end a slot. Load is
-so many busy processes beside. Ends with code 1 when a job had an infrastructure's verdict, ran twice, or was told more than 0.5 s late.
+processes and threads, memory in small and large pieces, messages on every descriptor; or one of the known ways to end a slot. Load
+is so many busy processes beside. Ends with code 1 when a job had an infrastructure's verdict, or ran twice, or had its verdict more
+than 0.5 s late.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ NO_CAPABILITIES = struct.pack("Ii", 0x20080522, 0)
 SERVERS = 4
 """Processes of the job server that count as the job's user: keeper, two forkers, and the first one of the job's namespace."""
 FIRST_OWN = 4096
+IN_FLIGHT = 512
+"""Descriptors that the server may have in flight when a job has as many as it may, and a message more (253)."""
 OUT_OF_MEMORY = signal.SIGRTMAX - 1
 """How an interpreter of ours ends that nobody kept from running out of memory."""
 REFUSED = {
@@ -65,6 +67,8 @@ def set_limits(limits: dict[str, Any], spare_processes: int) -> None:
         (resource.RLIMIT_NICE, 0, 0),
     ):
         ceiling = resource.getrlimit(kind)[1]
+        if kind == resource.RLIMIT_NOFILE and ceiling > 2 * IN_FLIGHT:
+            ceiling -= IN_FLIGHT
         if ceiling != resource.RLIM_INFINITY:
             soft, hard = min(soft, ceiling), min(hard, ceiling)
         resource.setrlimit(kind, (soft, hard))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re  # noqa: F401  most jobs import it: they find it loaded
+import resource
 import signal
 import sys
 from typing import Any
@@ -104,6 +105,9 @@ def main() -> int:
     os.dup2(null, 1)
     os.close(null)
     kernel.call("prctl", kernel.PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # the kernel holds what a user has in flight between processes against this: more than any job may have in flight
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 gets what it has a handler for, from a job too
     uids = config["uids"] and fit_uids(*config["uids"])
     sys.path[:] = [place for place in sys.path if place and not place.startswith("/mx")]

@@ -141,7 +141,7 @@ class Keeper:
             self.turn()
         self.kill_all()
         if self.pressed():
-            self.link.write(b"A")
+            self.link.write(b"A", (self.reason or "").encode())
         self.read_rest()
         ended = self.verdict()
         if self.request["session"]:

@@ -22,8 +22,10 @@ GRACE_S = 10.0
 """Seconds that a server has for what is its own work once a job has ended in time: collecting, cleaning."""
 SERVER_NICE = -10
 """The priority of job servers where this process may raise it: they have little to do, and in time."""
-OVERDUE_S = 0.4
+OVERDUE_S = 0.3
 """Seconds beyond a job's wall time after which a server that has not said that the job ended is not waited for."""
+LAST_WORDS_S = 0.1
+"""Seconds more that it has for telling of a job that a limit ended, once nothing of the job lives."""
 BYTES_PER_S = 50e6
 """How fast a server takes in files at least; its clock starts when it has them."""
 MAXIMAL_JOBS = 2000
@@ -195,15 +197,18 @@ class Slot:
 
     def _end(self, request: Request) -> bytes:
         """The server's verdict on a job. Raises SlotDiedError; OverdueError when the job ought to be over and is not."""
-        kind, payload = self.in_time(b"AD", request.limits.wall_s + request.size / BYTES_PER_S)
+        end = time.monotonic() + request.limits.wall_s + request.size / BYTES_PER_S
+        kind, payload = self.in_time(b"AD", end - time.monotonic())
         if kind == b"D":
             return payload
+        if payload:  # a limit ended it: what it has left is not worth being late
+            return self.in_time(b"D", end + LAST_WORDS_S - time.monotonic())[1]
         return self.expect(b"D", GRACE_S)[1]  # it ended in time; what is left is the server's own work
 
     def in_time(self, kinds: bytes, seconds: float) -> tuple[bytes, bytes]:
         """Like expect, for what a server says once a job's time is over. Raises SlotDiedError, OverdueError."""
         try:
-            kind, payload = self.receive(seconds + OVERDUE_S)
+            kind, payload = self.receive(max(0.0, seconds + OVERDUE_S))
         except TimeoutError as error:
             raise OverdueError from error
         if kind not in kinds:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mx_sandboxes import Limits, Sandbox, Session, SessionEndedError
+from mx_sandboxes import Limits, Reason, Sandbox, SandboxError, Session, SessionEndedError
 from mx_tasks.trading.market.bars import FIELDS
 from mx_tasks.trading.market.desk import Desk
 from mx_tasks.trading.market.simulator import Market
@@ -61,6 +61,8 @@ def play_program(
     try:
         _stream(session, desk, rows, played, deadline_s, purge)
     except SessionEndedError as ended:
+        if ended.completed.reason is Reason.SANDBOX_DIED:  # not the program's doing
+            raise SandboxError(f"the sandbox died under a strategy: {ended.completed.cause}") from ended
         played.errors.append(f"the program ended ({ended.completed.reason.value}) with {desk.left} bars left")
         while desk.left:  # a missed answer keeps the target
             desk.rebalance(None)

@@ -106,3 +106,15 @@ def test_the_section_takes_hardware_episodes_only_wrong_ones_first() -> None:
     assert page.count("<svg") == 5
     assert hardware_section([{"method": "m", "episode": {"task": "t", "grade": {"score": 0.0}}}]) == ""
     assert {"9", "4", "2"} <= set(texts(bars({"area": [9, 4], "depth": [2, 2]})))
+
+
+def test_a_verdict_is_not_rounded_up_and_a_bound_is_no_proof() -> None:
+    def said(**found: Any) -> str:
+        trace = {"hardware": {"wave": WAVE, "drawing": counter(), **found}}
+        return hardware_section(
+            [{"method": "m", "episode": {"task": "t", "grade": {"score": 0.4, "trace": trace}}}]
+        )
+
+    assert "99.9 % of hidden scenarios" in said(proof="", share=0.99996)
+    assert "bounded: right for 200,000 steps, not proven" in said(proof="bounded", share=1.0, depth=200_000)
+    assert "proven" in said(proof="proven", share=1.0)

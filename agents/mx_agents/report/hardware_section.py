@@ -54,7 +54,11 @@ def _episode(row: Row, place: int) -> str:
     found, grade = _details(row), row["episode"]["grade"]
     wave = found["wave"]
     said = f"{row['episode']['task']} · {row['method']} · score {grade['score']:.2f}"
-    verdict = found["proof"] or f"{found['share']:.0%} of hidden scenarios"
+    verdict = (
+        found["proof"] or f"{int(1000 * found['share']) / 10:g} % of hidden scenarios"
+    )  # never rounded up
+    if verdict == "bounded":
+        verdict = f"bounded: right for {found.get('depth', 0):,} steps, not proven"
     parts = [
         figure(f"Waveform: {wave['title']}", f'<div class="scroll">{waveform(wave)}</div>', _caption(wave))
     ]

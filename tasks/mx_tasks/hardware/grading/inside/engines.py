@@ -35,7 +35,7 @@ def _without_registers(problem: Problem, hurry: bool) -> Decided:
     searched = all_inputs(problem, 0.5)
     if searched.verdict:
         return Decided(searched.verdict, "all inputs", searched.frames, 1)
-    found = _abc(problem, "SAT", "dc2; ifraig; iprove; ", QUICK_S)
+    found = _abc(problem, "SAT", "dc2; ifraig; iprove; ", 1.0 if hurry else QUICK_S)
     if found.verdict != "bounded" or hurry:
         return found
     searched = all_inputs(problem, SEARCH_S)

@@ -5,7 +5,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 from .tools import Ran, run
 
 COMPILE_S = 5.0
-SIMULATE_S = 10.0
+SIMULATE_S = 16.0
 
 Ports = Sequence[Tuple[str, str, int]]
 

@@ -52,6 +52,7 @@ def _common(
 
 @app.command(epilog=example("mx quickstart --role policy"))
 def quickstart(
+    context: typer.Context,
     role: Annotated[
         Who | None,
         typer.Option(
@@ -63,7 +64,7 @@ def quickstart(
     """Run a first real thing, sandboxed, in less than a minute, and tell what it was and what to try next."""
     from mx_agents.cli.quickstart import run
 
-    raise typer.Exit(run(role.value if role else None, folder))
+    raise typer.Exit(run(role.value if role else None, folder, context.find_root().command))
 
 
 @app.command(epilog=example("mx doctor --quick"))

@@ -19,7 +19,7 @@ from mx_agents.bench.summary import pairs
 from mx_agents.bench.tables import as_json
 from mx_agents.cli.bench_table import show
 from mx_agents.cli.console import console, open_backends
-from mx_agents.cli.ending import name_way_on
+from mx_agents.cli.way_on import name_way_on
 from mx_agents.errors import PolicyError, UsageError
 from mx_agents.micro.demonstrations import knows
 from mx_agents.policies.reachable import check_endpoints

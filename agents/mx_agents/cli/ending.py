@@ -27,12 +27,6 @@ MACHINES = {
 PIPE_CLOSED = 141
 
 
-def name_way_on(stop: BaseException, command: Sequence[str]) -> None:
-    """Note the command that goes on, for :func:`main` to print."""
-    if not getattr(stop, "__notes__", None):
-        stop.add_note(shlex.join(command))
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line ``mx`` and leave with its exit code.
 
@@ -69,7 +63,7 @@ def _run(words: Sequence[str]) -> int:
 
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]  # of the click that this typer brings along
     try:
-        return invoke(words)
+        return _invoke(words)
     except typer.Abort:
         return 1
     except usage_error as error:
@@ -84,21 +78,15 @@ def _run(words: Sequence[str]) -> int:
         return USAGE
 
 
-def invoke(words: Sequence[str]) -> int:
-    """Run a command line within this program; its exit code. What goes wrong comes through."""
+def _invoke(words: Sequence[str]) -> int:
     import typer
 
     from mx_agents.cli.app import app
+    from mx_agents.cli.line import invoke
 
     if "_MX_COMPLETE" in os.environ:  # a shell asks what a word may become
         app(prog_name="mx")
-    command = typer.main.get_command(app)
-    try:
-        with command.make_context("mx", list(words)) as context:
-            command.invoke(context)
-    except typer.Exit as end:
-        return int(end.exit_code)
-    return 0
+    return invoke(typer.main.get_command(app), words)
 
 
 def _usage(error: Any) -> int:

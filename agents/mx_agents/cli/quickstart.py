@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.text import Text
 
 from mx_agents.cli.console import console
-from mx_agents.cli.ending import invoke
 from mx_agents.cli.examples import put
+from mx_agents.cli.line import invoke
 from mx_agents.errors import UsageError
 
 RUN = "runs/quickstart"
@@ -65,8 +66,11 @@ ROLES = {
 }
 
 
-def run(role: str | None, folder: Path) -> int:
-    """Run the first thing of a role, asking which where a person is there; the exit code. Raises UsageError."""
+def run(role: str | None, folder: Path, whole: Any) -> int:
+    """Run the first thing of a role, asking which where a person is there; the exit code. Raises UsageError.
+
+    ``whole`` is the command that is all of ``mx``.
+    """
     if role is None:
         role = _ask()
     chosen, screen = ROLES[role], console()
@@ -74,7 +78,7 @@ def run(role: str | None, folder: Path) -> int:
     words = {"run": _new(folder), "python": Path(sys.executable).name}
     command = chosen.command.format(**words)
     screen.print(Text(f"$ {command}", style="bold"), soft_wrap=True)
-    code = _in(folder, lambda: _do(command, chosen.file))
+    code = _in(folder, lambda: _do(whole, command, chosen.file))
     if code:
         return code
     source = (folder / chosen.file).read_text(encoding="utf-8").strip().splitlines()
@@ -110,10 +114,10 @@ def _new(folder: Path) -> str:
     return name
 
 
-def _do(command: str, file: str) -> int:
+def _do(whole: Any, command: str, file: str) -> int:
     words = shlex.split(command)
     if words[0] == "mx":
-        return invoke(words[1:])
+        return invoke(whole, words[1:])
     runpy.run_path(file, run_name="__main__")
     return 0
 

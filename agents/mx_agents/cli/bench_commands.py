@@ -44,6 +44,12 @@ class ExportForm(StrEnum):
     PREDS = "preds"
 
 
+def _shared(*values: object) -> dict[str, object]:
+    """The options that a benchmark and a served one have in common, by name."""
+    names = ("tasks", "split", "episodes", "seeds", "executor", "budget", "tokens", "approve", "sandbox")
+    return dict(zip(names, values, strict=True))
+
+
 @app.command(
     epilog=example(
         "mx bench --methods single,vote,split --tasks software:micro --episodes 20 --run runs/first"
@@ -85,20 +91,11 @@ def bench(
     from mx_agents.cli.bench import run as run_bench
 
     given = _given(context)
-    options = {
+    options = _shared(tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox) | {
         "methods": words_of(methods),
-        "tasks": tasks,
-        "split": split,
-        "episodes": episodes,
-        "seeds": seeds,
-        "executor": executor,
-        "budget": budget,
-        "tokens": tokens,
         "search_calls": search_calls,
         "prices": read_prices(prices) if prices is not None else {},
-        "approve": approve,
         "guide": guide,
-        "sandbox": sandbox,
     }
     raise typer.Exit(
         run_bench(
@@ -148,18 +145,8 @@ def serve(
     from mx_agents.cli.serve import Serving
     from mx_agents.cli.serve import serve as serve_bench
 
-    options = {
-        "methods": ("external",),
-        "tasks": tasks,
-        "split": split,
-        "episodes": episodes,
-        "seeds": seeds,
-        "executor": executor,
-        "budget": budget,
-        "tokens": tokens,
-        "approve": approve,
-        "sandbox": sandbox,
-    }
+    options = _shared(tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
+    options["methods"] = ("external",)
     given = _given(context)
     at = Serving(host, port, key, idle or None)
     extras = _extras(context, given)

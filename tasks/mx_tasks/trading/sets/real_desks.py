@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mx_sandboxes import Sandbox
-from mx_tasks.sets import DrawnTasks
 from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.arenas import Window
 from mx_tasks.trading.grading.real_arenas import DatedArena, ResampledArena
 from mx_tasks.trading.grading.series import Series
-from mx_tasks.trading.grading.trials import Counter, count_trial, decisions
+from mx_tasks.trading.grading.trials import decisions
 from mx_tasks.trading.grading.verdict import verdict
 from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
-from mx_tasks.trading.market.salt import host_salt, salted, trace
+from mx_tasks.trading.market.salt import salted, trace
 from mx_tasks.trading.market.world import slug
-from mx_tasks.trading.sets.strategies import WINDOWS
+from mx_tasks.trading.sets.hidden import WINDOWS, HiddenWindows
 
 BARS = 21
 EDGE = 0.6
@@ -23,34 +22,13 @@ EDGE = 0.6
 VERSION = 2
 
 
-class RealDeskTasks(DrawnTasks):
+class RealDeskTasks(HiddenWindows[ResampledArena | DatedArena]):
     """The task sets ``trading:real`` and ``trading:dated``. Each task is a series of ``windows`` windows, 8 or more."""
-
-    def __init__(
-        self,
-        arena: ResampledArena | DatedArena,
-        seed: int = 0,
-        windows: int = WINDOWS,
-        salt: str | None = None,
-        count: Counter = count_trial,
-    ) -> None:
-        self.arena = arena
-        self.seed = seed
-        self.windows = windows
-        self._salt = salt
-        self._count = count
 
     @property
     def name(self) -> str:
         """``trading:`` and the arena's name."""
         return f"trading:{self.arena.name}"
-
-    @property
-    def salt(self) -> str:
-        """The secret; found when it is first needed."""
-        if self._salt is None:
-            self._salt = host_salt()
-        return self._salt
 
     @property
     def prefix(self) -> str:
@@ -60,11 +38,6 @@ class RealDeskTasks(DrawnTasks):
     def marks(self) -> object:
         """The arena and of what chooses its windows."""
         return (VERSION, self.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
-
-    @property
-    def about_scores(self) -> str:
-        """What the scores are measured by."""
-        return self.arena.about_scores
 
     def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""

@@ -11,21 +11,19 @@ from dataclasses import replace
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.programs import fenced_python
-from mx_tasks.sets import DrawnTasks
 from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.arenas import Arena, Window, WorldArena
 from mx_tasks.trading.grading.programs import play_program
 from mx_tasks.trading.grading.real_arenas import DatedArena, ResampledArena
 from mx_tasks.trading.grading.series import brief, chained
-from mx_tasks.trading.grading.trials import Counter, count_trial
 from mx_tasks.trading.grading.verdict import verdict
 from mx_tasks.trading.imports.bootstrap import bootstrap_of
 from mx_tasks.trading.imports.sources import DEFAULT_SOURCE, open_history
-from mx_tasks.trading.market.salt import host_salt, salted, trace
+from mx_tasks.trading.market.salt import salted, trace
 from mx_tasks.trading.market.world import headline, slug
 from mx_tasks.trading.market.worlds import load_world
+from mx_tasks.trading.sets.hidden import WINDOWS, HiddenWindows
 
-WINDOWS = 8
 REAL_WINDOWS = 16
 VERSION = 3
 TEMPLATE = b'''"""A strategy. It is run anew for every hidden window; only the standard library is sure to be there."""
@@ -42,22 +40,8 @@ def on_bar(bars, account):
 """What the task gives: a strategy that stays in cash."""
 
 
-class StrategyTasks(DrawnTasks):
+class StrategyTasks(HiddenWindows[Arena]):
     """The task sets ``trading:strategy-...``. ``windows`` is the number of hidden windows, 8 or more for a score to mean much."""
-
-    def __init__(
-        self,
-        arena: Arena,
-        seed: int = 0,
-        windows: int = WINDOWS,
-        salt: str | None = None,
-        count: Counter = count_trial,
-    ) -> None:
-        self.arena = arena
-        self.seed = seed
-        self.windows = windows
-        self._salt = salt
-        self._count = count
 
     @property
     def name(self) -> str:
@@ -72,13 +56,6 @@ class StrategyTasks(DrawnTasks):
         return f"Level 6, a strategy program on hidden windows: {said}."
 
     @property
-    def salt(self) -> str:
-        """The secret; found when it is first needed."""
-        if self._salt is None:
-            self._salt = host_salt()
-        return self._salt
-
-    @property
     def prefix(self) -> str:
         """``strategy`` and the arena's name."""
         return f"strategy-{slug(self.arena.name)}"
@@ -86,11 +63,6 @@ class StrategyTasks(DrawnTasks):
     def marks(self) -> object:
         """The arena and of what chooses its windows."""
         return (VERSION, self.arena.name, self.arena.fingerprint, self.seed, self.windows, trace(self.salt))
-
-    @property
-    def about_scores(self) -> str:
-        """What the scores are measured by."""
-        return self.arena.about_scores
 
     def made(self, split: Split, index: int) -> Task:
         """The task at that place of a split."""

@@ -167,7 +167,7 @@ def _checked(part: List[Token]) -> List[Token]:
             raise RefusedError(f"the system task or function {token.text}")
         if token.kind == "name" and token.text in OUTSIDE:
             raise RefusedError(OUTSIDE[token.text])
-        if token.kind == "escaped" and token.text.startswith("\\$"):
+        if token.kind == "escaped" and re.fullmatch(r"\\\$\w+", token.text):
             raise RefusedError(f"a cell of the tools' own: {token.text[:40]}")
         if token.kind == "name" and token.text in ("import", "export"):
             following = next((t for t in part[place + 1 :] if t.kind != "space"), token)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
 from transformers import DynamicCache
+
+from mx_agents.errors import PolicyError
 
 SHORTEST_PREFIX = 32
 """Tokens; a shorter beginning that all prompts share is not worth a pass of its own."""
@@ -202,10 +205,18 @@ def _forward(
 def cache_argument(model: Any) -> str:
     """What the model's ``forward`` calls its key-value cache: ``cache``, or ``past_key_values`` before transformers renamed it.
 
-    An adapter's wrapper takes any keyword, so the model inside it is asked.
+    An adapter's wrapper takes any keyword, so the model inside it is asked. Raises PolicyError for a model that has neither, as
+    recurrent ones had none before transformers gave all models the same: what it was not handed it would do without in silence.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "cache" if "cache" in inspect.signature(inner.forward).parameters else "past_key_values"
+    named = inspect.signature(inner.forward).parameters
+    for name in ("cache", "past_key_values"):
+        if name in named:
+            return name
+    raise PolicyError(
+        f"{type(inner).__name__} takes no cache that transformers {transformers.__version__} shares among models, so it "
+        "cannot be sampled token by token here; install a newer transformers (5.24 is known to do)"
+    )
 
 
 def draw(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from typing import Any
 
 import pytest
 import torch
 
-from mx_agents.errors import UsageError
+from mx_agents.errors import PolicyError, UsageError
 from mx_agents.models.folders import recompute_activations
 from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
+from mx_agents.models.sampling import cache_argument
 from mx_agents.trainer import learner as learner_module
 from mx_agents.trainer.forward import token_log_probabilities
 from mx_agents.trainer.learner import GapError, Learner, LearnerConfig
@@ -174,9 +176,29 @@ def test_a_recurrent_model_is_scored_as_it_was_sampled(tokenizer: Any) -> None:
         parameter.data.mul_(2.0)
     policy = HuggingFacePolicy(model, tokenizer, max_new_tokens=6)
     chats: list[Observation] = [{"messages": ({"role": "user", "content": "a " * n},)} for n in (1, 9, 9, 30)]
+    if not {"cache", "past_key_values"} & set(inspect.signature(model.forward).parameters):
+        with pytest.raises(PolicyError, match="newer transformers"):  # before all models took the same cache
+            policy.sample(chats)
+        return
     samples = policy.sample(chats * 2)
     stats = learner_of(policy).update(samples, [1.0, -1.0] * 4, random.Random(0))
     assert stats["gap"] < 1e-4
+
+
+class _Renamed(torch.nn.Module):
+    """A model as another transformers spells its cache."""
+
+    def __init__(self, forward: Any) -> None:
+        super().__init__()
+        self.forward = forward
+
+
+def test_the_cache_goes_by_the_name_that_the_model_gives_it() -> None:
+    old = _Renamed(lambda input_ids, past_key_values=None, **more: None)
+    new = _Renamed(lambda input_ids, cache=None, **more: None)
+    assert (cache_argument(old), cache_argument(new)) == ("past_key_values", "cache")
+    with pytest.raises(PolicyError, match="newer transformers"):
+        cache_argument(_Renamed(lambda input_ids, cache_params=None, **more: None))
 
 
 def test_small_steps_move_weights_of_low_precision(policy: HuggingFacePolicy) -> None:

@@ -22,7 +22,7 @@ LARGEST = 8 << 20
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
+from mx_values import Decoder, Encoder, alike, same_output  # type: ignore[import-not-found]  # noqa: E402, F401  # it stands beside this file; tests take the last two from here
 
 with open(os.path.join(HERE, "mx_serve.json")) as _stream:
     SUPPORT: List[str] = json.load(_stream).get("support", [])
@@ -122,37 +122,3 @@ def function(name: str) -> Callable[..., Any]:
 
     stand_in.__name__ = name
     return stand_in
-
-
-def alike(got: Any, want: Any, within: float = 1e-6) -> bool:
-    """Whether a value is the wanted one, with tuples taken for lists and floats within a distance."""
-    if isinstance(got, (list, tuple)) and isinstance(want, (list, tuple)):
-        return len(got) == len(want) and all(alike(one, other, within) for one, other in zip(got, want))
-    numbers: List[type] = [int, float]
-    if type(got) in numbers and type(want) in numbers and float in (type(got), type(want)):
-        return bool(abs(got - want) <= within)
-    return bool(got == want)
-
-
-def same_output(got: Any, want: str) -> bool:
-    """Whether a program printed what was wanted: line by line but for spaces around, or word by word with numbers to 1e-6."""
-    if not isinstance(got, str):
-        return False
-    lines, wanted = ([line.strip() for line in text.strip().splitlines()] for text in (got, want))
-    if lines == wanted:
-        return True
-    words, others = got.split(), want.split()
-    return len(words) == len(others) and all(map(same_word, words, others))
-
-
-def same_word(got: str, want: str) -> bool:
-    """Whether two words are the same, or the same number where one of them is written with a point."""
-    if got == want:
-        return True
-    if "." not in got + want:
-        return False
-    try:
-        one, other = float(got), float(want)
-    except ValueError:
-        return False
-    return abs(one - other) <= 1e-6 * max(1.0, abs(other))

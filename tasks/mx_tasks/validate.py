@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from mx_sandboxes import Sandbox
 from mx_tasks.errors import SPLITS
+from mx_tasks.side_by_side import in_order
 from mx_tasks.task import Submission, Task, TaskSet, tasks
 
 AT_ONCE = 4
@@ -76,8 +76,8 @@ def validate(
             return []
         return [Finding(task.id, submitted, repetition, grade.score, wanted, grade.log)]
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [finding for found in pool.map(lambda question: check(*question), asked) for finding in found]
+    checked = in_order(lambda question: check(*question), asked, AT_ONCE)
+    return [finding for found in checked for finding in found]
 
 
 def _submissions(task_set: TaskSet, task: Task, *, thorough: bool) -> Iterator[tuple[str, Submission, float]]:

@@ -12,7 +12,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from mx_sandboxes import Sandbox
 from mx_tasks.hardware.grading.judge import driver_version, grade_answer, run_driver
 from mx_tasks.hardware.rtl.circuit import Circuit, Port
+from mx_tasks.side_by_side import in_order
 
 SCENARIO = 16
 AT_ONCE = 4
@@ -82,8 +82,7 @@ class RefusalError(ValueError):
 
 def adopt_all(records: Sequence[Record], sandbox: Sandbox, *, cache: Path | None = None) -> list[Adopted]:
     """Adopt records, several at a time; what was found is kept in the folder ``cache`` for the next time. Raises SandboxError."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda record: _remembered(record, sandbox, cache), records))
+    return list(in_order(lambda record: _remembered(record, sandbox, cache), records, AT_ONCE))
 
 
 def cache_folder() -> Path:

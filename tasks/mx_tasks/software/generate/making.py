@@ -6,12 +6,12 @@ import copy
 import json
 import os
 from collections.abc import Iterator, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks.harbor.directory import TaskDirectory, write_directory
+from mx_tasks.side_by_side import in_order
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.mutation import make_mutations
 from mx_tasks.software.generate.preparing import Report
@@ -58,10 +58,8 @@ def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEAT
             return ""
         return f"{title} scores {grade.score:g}, not {wanted:g} ({grade.log.replace(chr(10), '; ')[:200]})"
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return wrong(gold) or next(
-            filter(None, pool.map(wrong, [*[gold] * (repeats - 1), *others, *attacks])), ""
-        )
+    found = in_order(wrong, [*[gold] * (repeats - 1), *others, *attacks], AT_ONCE)
+    return wrong(gold) or next(filter(None, found), "")
 
 
 def _telling(directory: TaskDirectory, task_set: DirectoryTasks) -> list[tuple[str, Submission]]:

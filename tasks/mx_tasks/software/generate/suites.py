@@ -6,12 +6,12 @@ import json
 import random
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 from mx_sandboxes import Completed, Reason, Sandbox
+from mx_tasks.side_by_side import in_order
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.archives import Tree
 from mx_tasks.software.generate.trees import DEPS, Library, pytest_settings, test_paths
@@ -167,13 +167,11 @@ def repeat_suite(
     """
     only = sorted(tests)
     paths = sorted({run.files[test] for test in only if test in run.files})
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(
-            pool.map(
-                lambda seed: run_suite(sandbox, tree, suite, only=only, paths=paths or None, hash_seed=seed),
-                seeds,
-            )
-        )
+
+    def run_with(seed: int) -> Run:
+        return run_suite(sandbox, tree, suite, only=only, paths=paths or None, hash_seed=seed)
+
+    return list(in_order(run_with, seeds, AT_ONCE))
 
 
 def representative(run: Run, passing: Iterable[str], broken: Iterable[str], seed: str) -> frozenset[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mx_sandboxes import Limits, Sandbox
+from mx_tasks.side_by_side import in_order
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.making import REPEATS, Output
 from mx_tasks.software.generate.preparing import Report, python_version
@@ -54,10 +54,9 @@ def import_functions(
             return None
         return task.id if output.keep_directory(as_directory(task), repeats=REPEATS - 1) else None
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for written in pool.map(one, makers):
-            if written is not None:
-                yield written
+    for written in in_order(one, makers, AT_ONCE):
+        if written is not None:
+            yield written
 
 
 def _first_that_passes(entry: Mapping[str, Any], sandbox: Sandbox) -> MadeTask:

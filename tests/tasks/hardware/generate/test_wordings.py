@@ -23,7 +23,7 @@ FAMILIES = [family for kind in KINDS.values() for each in kind.values() for fami
 @pytest.fixture(scope="module")
 def again() -> ModuleType:
     """The script that validates tasks once more."""
-    path = Path(__file__).parents[3] / "benchmarks" / "hardware_generator.py"
+    path = Path(__file__).parents[4] / "benchmarks" / "hardware_generator.py"
     spec = importlib.util.spec_from_file_location("hardware_generator", path)
     assert spec is not None
     assert spec.loader is not None

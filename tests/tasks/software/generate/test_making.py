@@ -15,7 +15,7 @@ from mx_tasks.software.generate.making import Journal, make_pair, make_planted
 from mx_tasks.software.generate.mutation import make_mutations
 from mx_tasks.software.sets.directories import DirectoryTasks
 
-from .conftest import NEW, OLD, TESTS, library, write_sdist
+from ..conftest import NEW, OLD, TESTS, library, write_sdist  # noqa: TID252  # what the shelves of this domain share
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ YEAR = 252.0
 @pytest.fixture(scope="module")
 def suite() -> Any:
     """The benchmark's rules and its batch simulator."""
-    path = Path(__file__).parents[3] / "benchmarks" / "null_suite.py"
+    path = Path(__file__).parents[4] / "benchmarks" / "null_suite.py"
     spec = importlib.util.spec_from_file_location("null_suite", path)
     assert spec is not None
     assert spec.loader is not None

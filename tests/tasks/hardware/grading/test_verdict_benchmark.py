@@ -11,7 +11,7 @@ import pytest
 from mx_sandboxes import Sandbox
 
 pytestmark = pytest.mark.eda
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "verdicts_hardware.py"
+BENCHMARK = Path(__file__).parents[4] / "benchmarks" / "verdicts_hardware.py"
 WAYS = ("registers kept inverted", "sums as differences", "bomb after 2^8 cycles", "latch")
 
 

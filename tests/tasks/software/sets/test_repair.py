@@ -137,7 +137,7 @@ def test_what_does_not_exist_is_named() -> None:
 
 def copy_of_a_task(folder: Path) -> Path:
     ours = (
-        Path(__file__).parents[2]
+        Path(__file__).parents[4]
         / "tasks"
         / "mx_tasks"
         / "software"

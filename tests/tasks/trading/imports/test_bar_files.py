@@ -13,7 +13,7 @@ import pytest
 from mx_tasks.trading.imports.files import History, read_file
 from mx_tasks.trading.market.errors import DataError
 
-_PATH = Path(__file__).parents[3] / "benchmarks" / "bar_files.py"
+_PATH = Path(__file__).parents[4] / "benchmarks" / "bar_files.py"
 _SPEC = importlib.util.spec_from_file_location("bar_files", _PATH)
 assert _SPEC is not None
 assert _SPEC.loader is not None

@@ -7,7 +7,7 @@ RUN ?= runs/demo
 PYTHON_BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help counts setup demo test test-newest test-oldest lock lint format wheel wheel-test clean
+.PHONY: help counts setup demo test test-newest test-oldest test-interrupts lock lint format wheel wheel-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,6 +39,9 @@ test-oldest: ## the same on the oldest, in .venv-oldest
 
 lock: $(READY) ## choose the versions of requirements.lock anew; ARGS are uv's: none keeps what can stay, ARGS=--upgrade takes the newest
 	$(PYTHON_BIN) scripts/resolve.py locked requirements.lock $(ARGS)
+
+test-interrupts: $(READY) ## every long command broken off at three moments by both signals (make test takes two of the six)
+	MX_INTERRUPTS=all $(PYTHON_BIN) -m pytest tests/agents/test_interrupts.py $(ARGS)
 
 lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff check .

@@ -6,6 +6,7 @@ Each runs under a reaper of its own, to which the kernel hands whatever the comm
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -201,10 +202,17 @@ def break_off(folder: Path, line: str, moment: str, number: int) -> dict[str, An
     return found
 
 
+ALL = os.environ.get("MX_INTERRUPTS") == "all"
+SHORT = {(0, signal.SIGINT), (2, signal.SIGTERM)}
+"""What is tried of each command where nobody asks for all (``make test-interrupts``): they take twenty minutes."""
+
+
 def cases() -> Iterator[Any]:
     for name, long in LONG.items():
         for place, moment in enumerate(long.moments):
             for number in (signal.SIGINT, signal.SIGTERM):
+                if not ALL and (place, number) not in SHORT:
+                    continue
                 yield pytest.param(name, moment, place == 2, number, id=f"{name}-{place}-{number.name}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import MISSING, asdict, dataclass, fields
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -123,7 +124,11 @@ LIMITS = {
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return f"one of {', '.join(get_args(annotation))}"
-    inner = [each for each in get_args(annotation) if each is not Ellipsis]
+    inner = [each for each in get_args(annotation) if each not in (Ellipsis, NoneType)]
+    if get_origin(annotation) is dict:
+        return "a table of names of your own"
+    if isinstance(annotation, UnionType):
+        return " or ".join([*map(_kind, inner), "nothing"])
     return (
         f"some of {_kind(inner[0]).removeprefix('one of ')}"
         if inner
@@ -148,4 +153,6 @@ def _bench_keys() -> list[Setting]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
     return "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -185,7 +185,7 @@ def test_every_configuration_key_is_in_the_table_with_its_default(tmp_path: Path
     for name, value in leaves(default).items():
         shown = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         if isinstance(value, dict):
-            shown = ", ".join(f"{key}: {each}" for key, each in value.items())
+            shown = "{" + ", ".join(f"{key}: {each}" for key, each in value.items()) + "}"
         assert keys[name]["default"] == shown
         if shown and not isinstance(value, list):
             load_config("smoke", None, [f"{name}={shown}"])  # the table's spelling is one that mx train takes

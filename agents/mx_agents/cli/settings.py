@@ -154,5 +154,5 @@ def _bench_keys() -> list[Setting]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {each}" for name, each in value.items())
+        return "{" + ", ".join(f"{name}: {each}" for name, each in value.items()) + "}"
     return "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

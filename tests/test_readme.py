@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -92,6 +93,7 @@ def test_the_method_and_the_policy_of_the_pages_run_beside_built_in_ones(tmp_pat
     done = subprocess.run(
         [sys.executable, "-m", "mx_agents.cli", *words],
         cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "130"},
         capture_output=True,
         text=True,
         check=False,

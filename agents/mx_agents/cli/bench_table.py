@@ -14,8 +14,6 @@ from mx_agents.bench.summary import MOST_REPEATS, notes, why_invalid
 from mx_agents.statistics import Interval
 from mx_agents.terminal import visible
 
-WIDE = 100
-"""Columns of a terminal that has room for every interval."""
 NOTES = (
     "Success, invalid and abstained in per cent; [95 % bootstrap interval over tasks]. To the best: difference in success, paired "
     "by task; ~ where it may be chance (p above 0.05). Invalid: the design did not parse, crashed or hit a limit. Abstained: "
@@ -34,13 +32,13 @@ def show(screen: Console, bench: Bench) -> None:
     for table in tables:
         if len(tables) > 1:
             screen.print(Text(f"{table.tasks} · executor {table.executor}", style="bold"))
-        screen.print(_table(table.rows, narrow=screen.width < WIDE, priced=bool(bench.config.prices)))
+        screen.print(_fitting(screen, table.rows, priced=bool(bench.config.prices)))
         about = getattr(bench.task_sets[table.tasks], "about_scores", "")
         if about:
             screen.print(Text(about))
     if len(tables) > 1:
         screen.print(Text("all of them together", style="bold"))
-        screen.print(_table(bench.summary(), narrow=screen.width < WIDE, priced=bool(bench.config.prices)))
+        screen.print(_fitting(screen, bench.summary(), priced=bool(bench.config.prices)))
     screen.print(Text(NOTES, style="dim"))
     for remark in _remarks(bench):
         screen.print(remark)
@@ -64,11 +62,26 @@ def _remarks(bench: Bench) -> Iterator[Text]:
             yield Text(f"executor {name}: {counts}", style="dim")
 
 
+def _fitting(screen: Console, rows: list[MethodSummary], *, priced: bool) -> Table:
+    """The table with every interval where the terminal has room for it, else without those of the scores."""
+    wide = _table(rows, narrow=False, priced=priced)
+    roomy = screen.options.update(max_width=1000)
+    if screen.measure(wide, options=roomy).maximum <= screen.width:
+        return wide
+    return _table(rows, narrow=True, priced=priced)
+
+
 def _table(rows: list[MethodSummary], *, narrow: bool, priced: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if narrow else 1))
     names = ["Method", "Success", "To the best", "Score", "Calls", "Tokens", "Inv.", "Abst.", "Tamp."]
     for name in [*names, *(["Money"] if priced else [])]:
-        table.add_column(name, justify="left" if name == "Method" else "right", no_wrap=name != "Method")
+        about = name == "Method"
+        table.add_column(
+            name,
+            justify="left" if about else "right",
+            no_wrap=not (narrow and about),
+            overflow="fold" if about else "ellipsis",
+        )
     for row in rows:
         price = [Text("-" if row.money is None else f"{row.money:.5f}")] if priced else []
         table.add_row(*_cells(row, narrow=narrow), *price)

@@ -21,7 +21,7 @@ ANSWERS = {
         "iverilog -V": "Icarus Verilog version 12.0",
         "vvp -V": "Icarus Verilog runtime version 12.0",
         "/mx/eda/site/pyosys/yosys-abc -c version": "UC Berkeley, ABC",
-        f"{PYTHON_OF_TOOLS} -c 'from pyosys import libyosys; print(libyosys.Design())'": "libyosys.Design",
+        f"{PYTHON_OF_TOOLS} -c 'from pyosys import libyosys; print(libyosys.Design)'": "libyosys.Design",
         f"{PYTHON_OF_TOOLS} -c 'import bitwuzla; print(bitwuzla.Options())'": "bitwuzla",
         "ls /mx/eda/site": "pyosys-0.70.dist-info",
         "verilator --version": "Verilator 5.032",

@@ -142,6 +142,7 @@ def test_a_role_is_shown_again_only_when_it_changes(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.train
 def test_a_folder_of_hugging_faces_is_a_policy(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the train extra")
     pytest.importorskip("transformers")
     from mx_agents.micro.model import ModelSize, build_model, train_tokenizer
 

@@ -13,6 +13,7 @@ from mx_agents.bench.tables import as_markdown
 from mx_sandboxes import Sandbox
 from mx_sandboxes.abuse.verdicts import ENDINGS
 from mx_tasks import Budget, Grade, Split, Submission, Task, TaskNotFoundError, register
+from mx_tasks.errors import check_split
 
 WAYS = list(ENDINGS.values())
 METHODS = '''
@@ -40,9 +41,11 @@ class Coins:
     fingerprint = "coins-1"
 
     def size(self, split: Split) -> int | None:
+        check_split(split)
         return 2 * len(WAYS)
 
     def task(self, split: Split, index: int) -> Task:
+        check_split(split)
         if not 0 <= index < 2 * len(WAYS):
             raise IndexError(index)
         return Task(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,13 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
     Everything of note goes into ``folder``; rows of steps after the checkpoint are dropped first, so that a run which was killed
     and resumed leaves the same records as one that was not (but for ``seconds``).
     """
-    torch.set_flush_denormal(True)
     folder.mkdir(parents=True, exist_ok=True)
     task_set = load_task_set(config.tasks)
     roles = load_roles(config, cold / "models")
     saved = checkpoints(folder / "checkpoints") or checkpoints(cold)
     progress = load_checkpoint(saved[-1], roles)
     with ExitStack() as stack:
+        stack.enter_context(_denormals_flushed())
         sandbox = stack.enter_context(Sandboxes(backend, slots=config.slots))
         grading = stack.enter_context(Sandboxes(backend, slots=GRADING_SLOTS))
         arena = Arena(config, task_set, sandbox, grading)
@@ -80,6 +81,17 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
         stack.enter_context(locked(folder))
         log = stack.enter_context(_Log(folder, arm, config.seed, progress.step))
         _Training(config, arm, arena, roles, log, folder, report).run(progress)
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Count numbers next to zero as zero, which is much faster; whoever called keeps its own arithmetic."""
+    flushed = sys.float_info.min / 2 == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushed)
 
 
 @dataclass(slots=True)

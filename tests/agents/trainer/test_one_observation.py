@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,10 @@ def trained(
         assert facts is not None
         replace(facts, temperature=0.0).write(policies / name)
     return policies
+
+
+def test_training_leaves_the_arithmetic_of_whoever_called_it_alone(trained: Path) -> None:
+    assert sys.float_info.min / 2 > 0.0, trained
 
 
 @pytest.fixture

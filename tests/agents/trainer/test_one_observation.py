@@ -76,6 +76,7 @@ def trained(
     return policies
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_training_leaves_the_arithmetic_of_whoever_called_it_alone(trained: Path) -> None:
     assert sys.float_info.min / 2 > 0.0, trained
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from mx_agents.policy import Policy
 from mx_envs import EpisodeRecord, Observation
+from mx_envs.episode.spoken import Spoken
 
 Key = TypeVar("Key")
 
@@ -50,6 +52,7 @@ class _Seat(Generic[Key]):
         self.job: Job[Key] | None = None
         self.seconds = 0.0
         self.samples: list[Any] = []
+        self.asked = 0
         self._made_by: Callable[[], Any] | None = None
 
     def begin(self, job: Job[Key], make_env: Callable[[], Any]) -> None:
@@ -57,7 +60,7 @@ class _Seat(Generic[Key]):
         if self._made_by is not make_env:
             self.close()
             self.env, self._made_by = make_env(), make_env
-        self.job, self.seconds, self.samples = job, 0.0, []
+        self.job, self.seconds, self.samples, self.asked = job, 0.0, [], 0
         self.env.reset(seed=job.seed, options={"task": job.task})
 
     def question(self) -> tuple[Policy, Observation]:
@@ -66,11 +69,26 @@ class _Seat(Generic[Key]):
         designing = self.env.agent_selection.startswith("designer")
         policy = self.job.designer if designing else self.job.executor
         observation: Observation = self.env.observe(self.env.agent_selection)
-        return policy, observation
+        return policy, observation if designing else self._with_sampling(observation)
+
+    def _with_sampling(self, observation: Observation) -> Observation:
+        """The question with how its answer is to be made. Its seed, where none was asked for, is made of the episode's, the seat
+        and the number of the question: drafts differ, repetitions differ, and the same episode asks with the same seeds.
+        """
+        assert self.job is not None  # noqa: S101
+        agent = self.env.agent_selection
+        info = self.env.infos[agent]
+        made = hashlib.sha256(repr((self.job.seed, agent, self.asked)).encode()).digest()
+        sampling = {"seed": int.from_bytes(made[:4], "big") >> 1, **info.get("sampling", {})}
+        seen: Observation = {**observation, "sampling": sampling}
+        if "request" in info:
+            seen["request"] = info["request"]
+        return seen
 
     def note(self, sample: Any) -> None:
         """Remember the tokens of the answer that comes next, unless it is a design."""
         if not self.env.agent_selection.startswith("designer"):
+            self.asked += 1
             self.samples.append(sample)
 
     def step(self, action: str) -> None:
@@ -190,4 +208,11 @@ def _answers(policy: Policy, observations: list[Observation]) -> tuple[list[str]
         answers = policy.act(observations)
         return answers, [None] * len(answers)
     samples = sample(observations)
-    return [each.text for each in samples], samples
+    return [_spoken(each) for each in samples], samples
+
+
+def _spoken(sample: Any) -> str:
+    """The text of a sample, with what its policy knows of it."""
+    known = getattr(sample, "about", None)
+    text: str = sample.text
+    return Spoken(text, known) if known else text

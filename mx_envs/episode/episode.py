@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from time import perf_counter
+from typing import Any
 
 from mx_envs.episode.approval import Ruling, judged
 from mx_envs.episode.design import LONGEST_DESIGN, script_of, workflow_label
@@ -19,9 +21,11 @@ from mx_envs.episode.handing_in import changes_of, submission_of
 from mx_envs.episode.module import PROGRAM, endpoint_files, module_files, needs_endpoint
 from mx_envs.episode.record import EpisodeRecord, Rewards, StopReason, Timing, Turn
 from mx_envs.episode.setting import Setting, executor_name
+from mx_envs.episode.spoken import about
 from mx_envs.episode.turns import credited, parts_asked, turn_rewards
 from mx_envs.episode.wire import Question, ServiceCall, WireError, read_frame, unicode_text
 from mx_envs.inside.endpoint.asking import prompt_tokens, tokens
+from mx_envs.inside.endpoint.sampling import limited
 from mx_sandboxes import Completed, Limits, Reason, SandboxError, Session, SessionEndedError
 from mx_tasks import GradingError, Service, ServiceError, Task, service_of
 
@@ -36,14 +40,18 @@ TOOL_CALL = "```tool"
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    """Questions that were asked together; the script waits until each has its answer."""
+    """Questions that were asked together; the script waits until each has its answer, or is refused one.
+
+    ``waiting`` are those that are asked after the pending one, where the tokens are bounded.
+    """
 
     number: int
     questions: list[Question]
-    refused: int
+    waiting: list[Question]
     answers: dict[Question, str] = field(default_factory=dict)
     paid: dict[Question, tuple[tuple[str, ...], float | None]] = field(default_factory=dict)
     given: dict[Question, str] = field(default_factory=dict)
+    about: dict[Question, dict[str, Any]] = field(default_factory=dict)
     rulings: dict[Question, tuple[Ruling, ...]] = field(default_factory=dict)
     asked_at: float = field(default_factory=perf_counter)
 
@@ -81,13 +89,22 @@ class Episode:
     @property
     def calls_left(self) -> int:
         """Executor calls that the budget still has room for."""
-        batch = len(self._batch.questions) if self._batch is not None else 0
-        if self.task.budget.tokens is not None and self._tokens() >= self.task.budget.tokens:
+        batch = self._batch
+        asked = len(self.pending) + len(batch.waiting) + len(batch.answers) if batch is not None else 0
+        left = self.tokens_left
+        if left is not None and left <= 0:
             return 0
-        return max(0, self.task.budget.calls - len(self.turns) - batch)
+        return max(0, self.task.budget.calls - len(self.turns) - asked)
 
-    def _tokens(self) -> int:
-        return sum(prompt_tokens(turn.messages) + tokens(turn.answer) for turn in self.turns)
+    @property
+    def tokens_left(self) -> int | None:
+        """Tokens, in and out, that the budget still has room for; None where they are not bounded."""
+        if self.task.budget.tokens is None:
+            return None
+        spent = sum(prompt_tokens(turn.messages) + tokens(turn.answer) for turn in self.turns)
+        answers = self._batch.answers if self._batch is not None else {}
+        spent += sum(prompt_tokens(question.messages) + tokens(text) for question, text in answers.items())
+        return self.task.budget.tokens - spent
 
     def start(self, action: str) -> None:
         """Run a design until its first questions or its end.
@@ -108,7 +125,7 @@ class Episode:
             "design.py": self.design.encode(),
             **module_files(self.setting.sandbox),
             **(endpoint_files(self.setting.sandbox) if at_endpoint else {}),
-            "task.json": json.dumps(_public(self.task)).encode(),
+            "task.json": json.dumps(_public(self.task) | self._terms()).encode(),
         }
         budget = self.task.budget
         self._session = self.setting.sandbox.session(
@@ -119,6 +136,11 @@ class Episode:
         )
         self._run_on(self._session)
         self.timing.start_s = perf_counter() - began - self.timing.grading_s
+
+    def _terms(self) -> dict[str, object]:
+        """What a program at the endpoint may ask of its executors, where that is known."""
+        terms = self.setting.terms
+        return {} if terms is None else {"terms": terms.as_dict()}
 
     def answer(self, question: Question, text: str) -> float | None:
         """Answer one pending question, as :meth:`answer_all` does for several."""
@@ -135,8 +157,8 @@ class Episode:
         batch, session = self._batch, self._session
         if batch is None or session is None or any(question not in self.pending for question, _ in answers):
             raise ValueError("this question is not waiting for an answer")
-        texts = [unicode_text(text[:LONGEST_ANSWER]) for _, text in answers]
         questions = [question for question, _ in answers]
+        texts = [self._limited(batch, question, text) for question, text in answers]
         parts = [parts_asked(self.task, question) if question.graded else () for question in questions]
         rewards = self._turn_rewards(list(zip(questions, parts, texts, strict=True)))
         for question, text, asked, reward in zip(questions, texts, parts, rewards, strict=True):
@@ -156,8 +178,22 @@ class Episode:
             self._finish(StopReason.TERMINATED, error=f"{ended[0].tool}: {ended[0].reason or ended[0].by}")
             return rewards
         if not self.pending:
+            self._next(batch)
+        if not self.pending:
             self._reply(session, batch)
         return rewards
+
+    @staticmethod
+    def _limited(batch: _Batch, question: Question, text: str) -> str:
+        """The answer as far as a server would have made it; what a program hears beside it is kept in the batch."""
+        known = about(text)
+        counted = "finish_reason" in known
+        whole = unicode_text(text[:LONGEST_ANSWER])
+        kept, finish = limited(whole, question.sampling, counted=counted, room=question.room)
+        if len(kept) < len(whole):
+            known = {"finish_reason": finish} | {name: known[name] for name in ("error",) if name in known}
+        batch.about[question] = {"finish_reason": finish} | known
+        return kept
 
     def truncate(self) -> None:
         """End the episode now, ungraded; nothing happens when it is over."""
@@ -197,9 +233,9 @@ class Episode:
         self._commit()
         try:
             for question in batch.questions:
-                session.send({"answer": batch.given.get(question, batch.answers[question])})
-            for _ in range(batch.refused):
-                session.send({"answer": None})
+                answer = batch.given.get(question, batch.answers.get(question))
+                known = batch.about.get(question, {}) if question.call is not None else {}
+                session.send({"answer": answer, **({"about": known} if known else {})})
         except SessionEndedError as ended:
             self._finish(ending_of(ended.completed))
         else:
@@ -224,6 +260,8 @@ class Episode:
                         graded=question.graded,
                         turn_reward=reward,
                         rulings=batch.rulings.get(question, ()),
+                        sampling=question.sampling,
+                        asked=question.asked,
                     )
                 )
 
@@ -262,18 +300,34 @@ class Episode:
         session.send(reply)
 
     def _ask(self, session: Session, questions: list[Question]) -> None:
-        asked = questions[: self.calls_left]
-        refused = len(questions) - len(asked)
-        self._refusals += refused
+        admitted = _admitted(questions, self.calls_left)
+        self._refusals += len(questions) - len(admitted)
+        batch = _Batch(self._batches, questions, admitted)
+        self._next(batch)
         if self._refusals > MOST_REFUSALS:
+            self.pending = []
             self._finish(StopReason.BUDGET, error="the script went on asking after its calls were used up")
-        elif asked:
-            self._batch = _Batch(self._batches, asked, refused)
+        elif self.pending:
+            self._batch = batch
             self._batches += 1
-            self.pending = list(asked)
         else:
-            for _ in range(refused):
+            for _ in questions:
                 session.send({"answer": None})
+
+    def _next(self, batch: _Batch) -> None:
+        """Let the batch's next questions be asked: all, or where the tokens are bounded the first for which there is room."""
+        if self.task.budget.tokens is None:
+            self.pending, batch.waiting = batch.waiting, []
+            return
+        while batch.waiting and not self.pending:
+            question = batch.waiting.pop(0)
+            room = (self.tokens_left or 0) - prompt_tokens(question.messages)
+            if room < 1:
+                self._refusals += 1
+                continue
+            bounded = replace(question, room=room)
+            batch.questions[batch.questions.index(question)] = bounded
+            self.pending = [bounded]
 
     def _finish(self, stop: StopReason, answer: str = "", error: str = "") -> None:
         self._commit()
@@ -343,6 +397,18 @@ class Episode:
             return self._session.close(collect=tuple(self.setting.task_set.outputs(self.task)))
         except SandboxError:
             return None
+
+
+def _admitted(questions: Sequence[Question], room: int) -> list[Question]:
+    """The questions that so many calls are enough for; those of one request of a program all, or none."""
+    admitted: list[Question] = []
+    for _, together in groupby(
+        enumerate(questions), key=lambda each: (each[1].call, each[1].call is None and each[0])
+    ):
+        group = [question for _, question in together]
+        if len(admitted) + len(group) <= room:
+            admitted += group
+    return admitted
 
 
 def _public(task: Task) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Message(TypedDict):
@@ -16,3 +16,7 @@ class Observation(TypedDict):
     """An agent's observation: the chat so far, which the agent's action, a text, answers."""
 
     messages: tuple[Message, ...]
+    sampling: NotRequired[dict[str, Any]]
+    """How the answer is to be made (``temperature``, ``seed``, ...), where a harness passes on ``info["sampling"]``."""
+    request: NotRequired[dict[str, Any]]
+    """A program's own request, for policies that forward it whole (``info["request"]``)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
@@ -53,7 +54,8 @@ class Turn:
     of questions that were asked together. ``parts`` are the parts of the task that the question asked for; ``turn_reward`` pays
     this answer alone (None where it was not graded, or where nothing was taken from it: see
     :func:`mx_envs.episode.turns.credited`), ``team_reward`` the whole episode. ``rulings`` are those on the tool calls in
-    ``answer`` where somebody approves them (see :mod:`mx_envs.episode.approval`).
+    ``answer`` where somebody approves them (see :mod:`mx_envs.episode.approval`). ``sampling`` is how the answer was to be made,
+    ``asked`` how a program asked for it, where pins made it something else.
     """
 
     agent: str
@@ -67,6 +69,16 @@ class Turn:
     turn_reward: float | None = None
     team_reward: float = 0.0
     rulings: tuple[Ruling, ...] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The turn as plain JSON values; parameters only where there are some."""
+        plain = asdict(self)
+        for name in ("sampling", "asked"):
+            if not plain[name]:
+                del plain[name]
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,7 @@ class EpisodeRecord:
             "guide": self.guide,
             "design": self.design,
             "label": self.label,
-            "turns": [asdict(turn) for turn in self.turns],
+            "turns": [turn.as_dict() for turn in self.turns],
             "submission": {
                 "answer": self.submission.answer,
                 "files": files,

@@ -20,7 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from mx_envs.episode.approval import Approver, Ruling, ToolCall, chain
+from mx_envs.inside.endpoint.asking import Said
 from mx_envs.inside.endpoint.desk import Call, Desk
+from mx_envs.inside.endpoint.sampling import Terms
 from mx_envs.inside.endpoint.workspace import tools_of
 from mx_envs.inside.mas_tools import TOOLS
 from mx_sandboxes import (
@@ -129,7 +131,8 @@ class ServedSandbox:
         workspace = _Workspace(self.inner, given, env, limits or Limits())
         task = json.loads(given["task.json"])
         gate = _Gate(workspace.use, self.approver)
-        desk = Desk(task, tools_of(TOOLS, task), gate.use)
+        terms = Terms.from_dict(task.pop("terms", None))
+        desk = Desk(task, tools_of(TOOLS, task), gate.use, terms=terms)
         gate.end = desk.close
         key = f"mx-{secrets.token_hex(12)}"
         with self._lock:
@@ -242,7 +245,7 @@ class _ServedSession:
     ) -> None:
         self._desk, self._workspace, self._patience, self._stop = desk, workspace, patience_s, stop
         self._gate, self._idle = gate, idle_s
-        self._unanswered: list[tuple[Call, list[str | None]]] = []
+        self._unanswered: list[tuple[Call, list[Said | None]]] = []
         self._final: Completed | None = None
 
     @property
@@ -256,7 +259,8 @@ class _ServedSession:
             self._desk.reply(frame)
             return
         call, answers = self._unanswered[0]
-        answers.append(frame["answer"])
+        text = frame["answer"]
+        answers.append(None if text is None else Said(text, frame.get("about")))
         if len(answers) == call.asking.n:
             self._unanswered.pop(0)
             self._desk.give(call, answers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mx_envs.episode.approval import Approver
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
+from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox
 from mx_tasks import TaskSet
 
@@ -29,6 +30,8 @@ class Setting:
     """Judges the executors' tool calls before the script hears of them."""
     env: str = "mx/Software-v0"
     fingerprint: str = ""
+    terms: Terms | None = None
+    """Which parameters of a program's requests the executors honour, and which are pinned; None: whoever steps sees to it."""
     guide: str = "full"
     """What the designer was told of designs (see :mod:`mx_envs.guide`)."""
 

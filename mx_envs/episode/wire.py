@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from mx_envs.episode.observation import Message
+from mx_envs.inside.endpoint.sampling import BadRequest, read_sampling
 
 LARGEST_BATCH = 1000
-LONGEST_CONVERSATION = 256
+LONGEST_CONVERSATION = 4096
 LONGEST_NAME = 64
+MOST_PARAMETERS = 64
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
 
@@ -22,6 +25,9 @@ class Question:
     """One question to one executor: ``slot`` is the executor's number, ``agent`` its name in the script.
 
     ``graded`` says whether it asks for an answer to the task, ``tools`` whether the answer may be a call of a tool.
+    ``sampling`` is how the answer is to be made, ``asked`` how a program asked for it where that is something else, ``request`` a
+    program's request as it came, ``call`` what questions belong together: they are admitted all or none. ``room`` is how many
+    tokens the answer may have where the episode's are bounded.
     """
 
     slot: int
@@ -29,6 +35,18 @@ class Question:
     graded: bool
     messages: tuple[Message, ...]
     tools: bool = False
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] | None = None
+    call: int | None = None
+    room: int | None = None
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """How the answer is to be made, within what the budget has left."""
+        if self.room is None:
+            return dict(self.sampling)
+        return {**self.sampling, "max_tokens": min(self.room, self.sampling.get("max_tokens", self.room))}
 
     @property
     def last_user_message(self) -> str:
@@ -98,7 +116,22 @@ def _question(question: Any, executors: int) -> Question:
         question.get("graded") is not False,
         tuple([_message(message) for message in messages]),
         question.get("tools") is True,
+        _sampling(question.get("sampling")),
+        _sampling(question.get("asked")),
+        question.get("request") if isinstance(question.get("request"), dict) else None,
+        question.get("call") if type(question.get("call")) is int else None,
     )
+
+
+def _sampling(given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or len(given) > MOST_PARAMETERS:
+        raise WireError(f"how an answer is made is an object of up to {MOST_PARAMETERS} parameters")
+    try:
+        return read_sampling({_text(name, "a parameter's name"): value for name, value in given.items()})
+    except BadRequest as error:
+        raise WireError(str(error)) from None
 
 
 def _message(message: Any) -> Message:

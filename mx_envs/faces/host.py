@@ -22,6 +22,7 @@ from mx_envs.episode.served import ServedSandbox
 from mx_envs.episode.setting import Setting, executor_name
 from mx_envs.episode.wire import Question
 from mx_envs.faces.render import transcript
+from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_sandboxes.opening import BACKENDS
 from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
@@ -67,6 +68,9 @@ class SingleOptions(TypedDict, total=False):
     """What an episode pays at its end. Default :class:`~mx_envs.DefaultRewards`."""
     render_mode: str | None
     """``ansi``, ``human`` or None."""
+    terms: Terms | None
+    """Which parameters a program at the endpoint may ask for, because the executors honour them, and which are pinned. Default
+    None: it may ask for all, and whoever steps the environment finds them in ``info["sampling"]``."""
     guide: str
     """What the designer is told of designs: ``full``, ``short``, a text of your own, or ``""`` for nothing. Default ``full``."""
 
@@ -93,6 +97,7 @@ class Host:
     rewards: RewardModel
     render_mode: str | None
     guide: str = "full"
+    terms: Terms | None = None
     episode: Episode | None = None
     _settings: dict[str, Setting] = field(default_factory=dict)
     _opened: ExitStack = field(default_factory=ExitStack)
@@ -166,6 +171,7 @@ class Host:
                 rewards=self.rewards,
                 env=self.env_id,
                 guide=self.guide,
+                terms=self.terms,
             )
         return self._settings[image]
 
@@ -186,16 +192,22 @@ class Host:
     def info(self, agent: str) -> dict[str, Any]:
         """A new ``info``: the task, the agent's role, its name in the design where it is asked, turns so far and calls left.
 
-        Once over, how it ended and the grade.
+        ``sampling`` where something is said of how the answer is to be made, ``request`` a program's own where the executors take
+        requests as they are. Once over, how it ended and the grade.
         """
         episode = self.current
+        asked = self._asked(agent)
         info: dict[str, Any] = {
             "task": episode.task.id,
             "role": "designer" if agent == DESIGNER else "executor",
-            "name": self._name(agent),
+            "name": asked.agent if asked is not None else "",
             "turn": len(episode.turns),
             "calls_left": episode.calls_left,
         }
+        if asked is not None and asked.wanted:
+            info["sampling"] = asked.wanted
+        if asked is not None and asked.request is not None:
+            info["request"] = asked.request
         record = episode.record
         if record is not None:
             info["stop"] = record.stop.value
@@ -206,10 +218,10 @@ class Host:
             info["rewards"] = {"designer": record.rewards.designer, "executors": record.rewards.executors}
         return info
 
-    def _name(self, agent: str) -> str:
-        """What the design calls an executor that is asked; empty for all others."""
+    def _asked(self, agent: str) -> Question | None:
+        """The oldest question that waits for an agent."""
         pending = self.current.pending
-        return next((asked.agent for asked in pending if executor_name(asked.slot) == agent), "")
+        return next((asked for asked in pending if executor_name(asked.slot) == agent), None)
 
     def final_reward(self, agent: str) -> float:
         """What the end of the episode pays an agent; an executor that took no turn gets nothing.
@@ -271,6 +283,7 @@ def make_host(
     rewards: RewardModel | None = None,
     render_mode: str | None = None,
     guide: str = "full",
+    terms: Terms | None = None,
 ) -> Host:
     """Check the arguments of an environment (see :class:`Options`) and make its host; no sandbox is opened before the first reset.
 
@@ -295,6 +308,7 @@ def make_host(
         rewards=rewards or DefaultRewards(),
         render_mode=render_mode,
         guide=guide,
+        terms=terms,
     )
 
 

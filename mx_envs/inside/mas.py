@@ -95,10 +95,15 @@ def _ask(questions: list[Question]) -> list[str | None]:
         return _strand.ask(questions)
     if not questions:
         return []
+    return [frame["answer"] for frame in _ask_whole(questions)]
+
+
+def _ask_whole(questions: list[Question]) -> list[Any]:
+    """The frames that answer a batch of questions."""
     sys.stdout.flush()
     with _wire:
         _send({"op": "ask", "questions": questions})
-        return [_receive()["answer"] for _ in questions]
+        return [_receive() for _ in questions]
 
 
 _wire = _thread.allocate_lock()

@@ -5,6 +5,7 @@ Started in the workspace as ``python .mx/program.py``, it serves the endpoint, s
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import sys
@@ -15,11 +16,22 @@ sys.path[0] = (
 )  # what `python design.py` would have; the endpoint's package comes from beside this file
 sys.path.append(os.path.join(os.getcwd(), ".mx"))
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 import mas  # noqa: E402
 import mas_tools  # noqa: E402
+from endpoint.asking import Said  # noqa: E402
 from endpoint.desk import Desk  # noqa: E402
+from endpoint.sampling import Terms  # noqa: E402
 from endpoint.server import Endpoint  # noqa: E402
 from endpoint.workspace import tools_of, use  # noqa: E402
+
+
+def said(frame: dict[str, Any]) -> Said | None:
+    """What the host's frame says; None where the budget had no room."""
+    return None if frame["answer"] is None else Said(frame["answer"], frame.get("about"))
 
 
 def answered(desk: Desk) -> None:
@@ -27,9 +39,9 @@ def answered(desk: Desk) -> None:
     while not desk.closed:
         calls = desk.take()
         if calls:
-            answers = iter(mas._ask([question for call in calls for question in call.questions]))
+            frames = iter(mas._ask_whole([question for call in calls for question in call.questions]))
             for call in calls:
-                desk.give(call, [next(answers) for _ in range(call.asking.n)])
+                desk.give(call, [said(next(frames)) for _ in range(call.asking.n)])
         if desk.service_call is not None:
             asked = desk.service_call
             try:
@@ -51,7 +63,9 @@ def main() -> None:
     """Serve, and run the program."""
     task = {"id": mas.task.id, "prompt": mas.task.prompt, "files": mas.task.files}
     task["parts"] = [{"name": part.name, "prompt": str(part)} for part in mas.task.parts]
-    desk = Desk(task, tools_of(mas_tools.TOOLS, mas_tools.about_task()), use, new_seat)
+    with open("task.json", encoding="utf-8") as file:
+        terms = Terms.from_dict(json.load(file).get("terms"))
+    desk = Desk(task, tools_of(mas_tools.TOOLS, mas_tools.about_task()), use, new_seat, terms)
     server = Endpoint(lambda _: desk).start()
     threading.Thread(target=answered, args=(desk,), name="answers", daemon=True).start()
     url = f"{server.url}/v1"

@@ -385,7 +385,7 @@ def test_a_budget_of_tokens_binds(tmp_path: Path, bubblewrap_or_skip: Sandbox) -
     free = run(tmp_path / "free", bubblewrap_or_skip, methods=("best_of",), episodes=1, seeds=1)
     bound = run(tmp_path / "bound", bubblewrap_or_skip, methods=("reflect",), episodes=1, seeds=1, tokens=1)
     assert len(free[0]["episode"]["turns"]) > 1
-    assert (len(bound[0]["episode"]["turns"]), bound[0]["episode"]["stop"]) == (1, "budget")
+    assert (len(bound[0]["episode"]["turns"]), bound[0]["episode"]["stop"]) == (0, "budget")
 
 
 def test_a_search_on_a_market_finds_a_desk_that_trades(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -90,6 +90,7 @@ TEXTS: dict[str, list[str]] = {
     "executor": POLICIES,
     "approve": ["", "nowhere.yaml", "broken.yaml", "list.yaml"],
     "prices": ["nowhere.yaml", "broken.yaml", "list.yaml", "a-folder"],
+    "pin": ["", "=1", "temperature=9", "max_tokens=none"],
     "preset": ["", "mirco"],
     "config": ["nowhere.yaml", "broken.yaml", "list.yaml", "a-folder"],
     "overrides": [

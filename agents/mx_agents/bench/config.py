@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import yaml
 
 from mx_agents.errors import UsageError, unknown
 from mx_agents.models.saved import check_guide
+from mx_envs.inside.endpoint.sampling import SPELLINGS, BadRequest, read_sampling
 
 FORMAT = 2
 SEARCH_CALLS = 200
@@ -53,6 +55,9 @@ class BenchConfig:
     """Who approves tool calls (see :mod:`mx_agents.approval`); None: all are made."""
     guide: str | None = None
     """What designers are told of designs (see :mod:`mx_envs.guide`); None: what each was trained under, else ``full``."""
+
+    pins: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of programs' requests that the run decides about: the value that is used, None for the executor's own."""
 
     def __post_init__(self) -> None:
         if self.guide is not None:
@@ -112,6 +117,7 @@ class BenchConfig:
             "sandbox": self.sandbox,
             "approve": self.approve,
             "guide": self.guide,
+            "pins": dict(self.pins),
             "fingerprint": self.fingerprint,
         }
 
@@ -120,7 +126,7 @@ class BenchConfig:
         """Read what :meth:`as_dict` wrote. Raises UsageError."""
         if plain.get("kind") != "bench" or plain.get("format") != FORMAT:
             raise UsageError(f"{where} is not the configuration of a benchmark run of this version")
-        plain = {"approve": None, "guide": None, **plain}
+        plain = {"approve": None, "guide": None, "pins": {}, **plain}
         names = [name for name in cls.__dataclass_fields__ if name not in plain]
         if names:
             raise UsageError(f"{where} lacks {', '.join(names)}")
@@ -132,6 +138,24 @@ class BenchConfig:
 def words_of(text: str) -> tuple[str, ...]:
     """The parts of a comma list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def read_pins(words: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` (JSON, or a text) and ``NAME`` alone, for the executor's own. Raises UsageError."""
+    pins: dict[str, Any] = {}
+    for word in words:
+        name, given, value = word.partition("=")
+        try:
+            pins[name] = json.loads(value) if given else None
+        except ValueError:
+            pins[name] = value
+        if not name.isidentifier():
+            raise UsageError(f"--pin takes NAME=VALUE, such as temperature=0, or NAME alone, not {word!r}")
+    try:
+        checked = read_sampling(pins)
+    except BadRequest as error:
+        raise UsageError(f"--pin: {error}") from None
+    return {SPELLINGS.get(name, name): checked.get(SPELLINGS.get(name, name)) for name in pins}
 
 
 def read_prices(path: Path) -> dict[str, tuple[float, float]]:

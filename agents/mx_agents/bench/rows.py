@@ -24,7 +24,9 @@ def row_of(
     for turn, sample in zip(record["turns"], played.samples, strict=False):
         if sample is not None:
             names = ("prompt_ids", "output_ids", "log_probabilities")
-            turn["tokens"] = {name: getattr(sample, name) for name in names}
+            tokens = {name: getattr(sample, name) for name in names if hasattr(sample, name)}
+            used = dict(getattr(sample, "used", None) or {})
+            turn.update({name: value for name, value in (("tokens", tokens), ("used", used)) if value})
     agents = tokens_by_agent(record["turns"])
     inward, outward = (sum(spent[place] for spent in agents.values()) for place in (1, 2))
     price = money(config.prices, cell.executor, inward, outward)

@@ -48,6 +48,7 @@ from mx_agents.runs.folder import (
     write_text,
 )
 from mx_envs.episode.approval import Approver
+from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import SPLITS, Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
@@ -65,6 +66,8 @@ class Bench:
     task_ids: dict[str, list[str]]
     methods: dict[str, AnyMethod]
     shared_executors: dict[str, Policy]
+    honours: dict[str, frozenset[str]]
+    """The parameters of a program's requests that each executor honours."""
     outcomes: list[Outcome]
     played_before: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     """How often each episode that is to be played has been played, and sandbox or grader have failed it."""
@@ -134,7 +137,7 @@ class Bench:
         trial = BenchTrial(
             validation,
             self.config.search_calls,
-            self._make_env(tasks, "validation", sandbox),
+            self._make_env(tasks, "validation", sandbox, executor=executor),
             lambda seed: self._executor(executor, seed),
             in_flight,
             self.folder / "trials.jsonl",
@@ -231,7 +234,7 @@ class Bench:
             designer = method
         else:
             designer = load_policy(cell.method, role="designer", seed=seed)
-        make_env = self._make_env(cell.tasks, check_split(self.config.split), sandbox, method)
+        make_env = self._make_env(cell.tasks, check_split(self.config.split), sandbox, method, cell.executor)
         task_set = self.task_sets[cell.tasks]
         executor = self._executor(cell.executor, seed, (task_set, task_set.find(cell.task)))
         return Job(cell, cell.task, seed, designer, executor, make_env)
@@ -240,13 +243,19 @@ class Bench:
         return self.shared_executors.get(spec) or load_policy(spec, seed=seed, about=about)
 
     def _make_env(
-        self, tasks: str, split: Split, sandbox: Sandbox | Sandboxes, method: object = None
+        self,
+        tasks: str,
+        split: Split,
+        sandbox: Sandbox | Sandboxes,
+        method: object = None,
+        executor: str = "",
     ) -> Callable[[], Any]:
         """The one maker of environments for these tasks, so that environments are made once and used again."""
         program = method.program if isinstance(method, ProgramMethod) else None
         outside = isinstance(method, ProgramMethod)
         guide = guide_for(method, self.config.guide)
-        key = (tasks, split, f"{outside} {program.name if program else ''} {guide}")
+        key = (tasks, split, f"{outside} {program.name if program else ''} {guide} {executor}")
+        terms = Terms(self.honours.get(executor, ()), self.config.pins)
 
         def make_env() -> Any:
             from mx_envs import domain_of
@@ -260,6 +269,7 @@ class Bench:
                 grading_sandbox=sandbox,
                 approver=self.approver,
                 guide=guide,
+                terms=terms,
             )
 
         return self._makers.setdefault(key, make_env)
@@ -308,6 +318,7 @@ def open_bench(
         _task_ids(asked, task_sets),
         methods,
         {name: executor for name, executor in executors.items() if is_shared(name)},
+        {name: frozenset(getattr(executor, "honours", ())) for name, executor in executors.items()},
         [one for one in read_outcomes(rows) if not one.failed or one.repeats >= MOST_REPEATS],
         Counter(map(cell_of, rows)),
         size,

@@ -31,6 +31,12 @@ METHODS = "single,vote,reflect,debate,split"
 Episodes = Annotated[int, typer.Option(help="Number of tasks of each set.")]
 Budget = Annotated[int | None, typer.Option(help="Executor calls per episode; without it, each task's own.")]
 Tokens = Annotated[int | None, typer.Option(help="Tokens per episode; without it, no limit.")]
+Pin = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=VALUE: how all answers to programs are made, whatever they ask for; NAME alone: the executor's own.",
+    ),
+]
 Run = Annotated[Path | None, typer.Option(help="The run's folder; without it, a new one in runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")]
 InFlight = Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")]
@@ -44,10 +50,12 @@ class ExportForm(StrEnum):
     PREDS = "preds"
 
 
-def _shared(*values: object) -> dict[str, object]:
+def _shared(pins: list[str] | None, *values: object) -> dict[str, object]:
     """The options that a benchmark and a served one have in common, by name."""
+    from mx_agents.bench.config import read_pins
+
     names = ("tasks", "split", "episodes", "seeds", "executor", "budget", "tokens", "approve", "sandbox")
-    return dict(zip(names, values, strict=True))
+    return dict(zip(names, values, strict=True)) | {"pins": read_pins(pins or ())}
 
 
 @app.command(
@@ -72,6 +80,7 @@ def bench(
     ] = "scripted",
     budget: Budget = None,
     tokens: Tokens = None,
+    pin: Pin = None,
     search_calls: Annotated[
         int, typer.Option(help="Executor calls that a searching method may use on the validation split.")
     ] = 200,
@@ -91,7 +100,7 @@ def bench(
     from mx_agents.cli.bench import run as run_bench
 
     given = _given(context)
-    options = _shared(tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox) | {
+    options = _shared(pin, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox) | {
         "methods": words_of(methods),
         "search_calls": search_calls,
         "prices": read_prices(prices) if prices is not None else {},
@@ -120,6 +129,7 @@ def serve(
     executor: Executor = "scripted",
     budget: Budget = None,
     tokens: Tokens = None,
+    pin: Pin = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
     key: Annotated[
@@ -145,7 +155,7 @@ def serve(
     from mx_agents.cli.serve import Serving
     from mx_agents.cli.serve import serve as serve_bench
 
-    options = _shared(tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
+    options = _shared(pin, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
     options["methods"] = ("external",)
     given = _given(context)
     at = Serving(host, port, key, idle or None)
@@ -203,7 +213,7 @@ def _given(context: typer.Context) -> set[str]:
         name
         for name, source in sources.items()
         if source is not None and not source.name.startswith("DEFAULT")
-    }
+    } | ({"pins"} if context.params.get("pin") else set())
 
 
 def _extras(context: typer.Context, given: set[str]) -> list[str]:

@@ -14,7 +14,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -24,6 +24,9 @@ from mx_envs import Observation
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 TOO_LONG_STATUSES = frozenset({400, 413, 422})
+REFUSALS = frozenset({400, 404, 413, 422})
+"""Statuses that say of a program's own request that it is wrong: the program is told, and the run goes on."""
+FINISHES = ("stop", "length", "content_filter")
 LONGEST_WAIT_S = 60.0
 
 
@@ -39,14 +42,28 @@ class Usage:
     completion_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer; ``about`` is what the server says of it (see :class:`mx_envs.episode.spoken.Spoken`), ``used`` the parameters that
+    were sent and the model that answered.
+    """
+
+    text: str
+    about: dict[str, Any] = field(default_factory=dict)
+    used: dict[str, Any] = field(default_factory=dict)
+
+
 class OpenAIPolicy:
     """A model at ``url`` (with its ``/v1``) as a policy; batches are asked concurrently.
 
     The key comes from ``api_key`` or the environment variable ``OPENAI_API_KEY``; local servers need none. ``timeout_s`` bounds one
     try; ``retries`` are made after 408/409/425/429/5xx, time-outs, cut connections and answers that are no completion.
     ``options`` go into every request (``top_p``, ``stop``, ...). A question longer than the
-    model's context is answered with "".
+    model's context is answered with "". A program's request is forwarded as it came, but for its model.
+    Other questions carry ``temperature``, ``max_tokens``, and the seed that the harness made for them, ``seed`` where it made none.
     """
+
+    honours = frozenset({"*"})
 
     def __init__(
         self,
@@ -82,17 +99,21 @@ class OpenAIPolicy:
 
     def act(self, observations: Sequence[Observation]) -> list[str]:
         """Ask all at once, at most ``concurrency`` in flight. Raises PolicyError when the endpoint will not answer."""
-        answers: list[str] = self._loop.run(self._ask_all(observations))
+        return [completion.text for completion in self.sample(observations)]
+
+    def sample(self, observations: Sequence[Observation]) -> list[Completion]:
+        """The same, with what the server says of each answer."""
+        answers: list[Completion] = self._loop.run(self._ask_all(observations))
         return answers
 
     def close(self) -> None:
         """Close the connections; a closed policy cannot act."""
         self._end()
 
-    async def _ask_all(self, observations: Sequence[Observation]) -> list[str]:
+    async def _ask_all(self, observations: Sequence[Observation]) -> list[Completion]:
         gate = asyncio.Semaphore(self._concurrency)
 
-        async def ask(observation: Observation) -> str:
+        async def ask(observation: Observation) -> Completion:
             async with gate:
                 return await self._ask(observation)
 
@@ -105,8 +126,8 @@ class OpenAIPolicy:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _ask(self, observation: Observation) -> str:
-        body = self._body | {"messages": _as_messages(observation)}
+    async def _ask(self, observation: Observation) -> Completion:
+        body = self._request(observation)
         key = str(uuid.uuid4())
         failure = _Failure("")
         for attempt in range(self._retries + 1):
@@ -114,14 +135,31 @@ class OpenAIPolicy:
                 self.usage.retries += 1
                 await asyncio.sleep(failure.wait_s or self._backoff(attempt))
             headers = {"Idempotency-Key": key, "x-stainless-retry-count": str(attempt)}
-            outcome = await self._try(body, headers)
-            if isinstance(outcome, str):
+            outcome = await self._try(body, headers, own="request" not in observation)
+            if isinstance(outcome, Completion):
                 self.usage.questions += 1
-                return outcome
+                used = {name: value for name, value in body.items() if name not in ("messages", "tools")}
+                return replace(outcome, used=used | outcome.used)
             failure = outcome
         raise PolicyError(f"{self._url} failed {self._retries + 1} times, at last with: {failure.message}")
 
-    async def _try(self, body: dict[str, Any], headers: dict[str, str]) -> str | _Failure:
+    def _request(self, observation: Observation) -> dict[str, Any]:
+        """The body for a question: a program's request as it came, or the chat with this policy's own parameters."""
+        asked = dict(observation.get("sampling") or {})
+        given = observation.get("request")
+        if given is None:
+            return self._body | asked | {"messages": _as_messages(observation)}
+        body = {"model": self._body["model"], **given}
+        if "seed" in given:  # of the second and later ones of n answers it is another one
+            body["seed"] = asked.get("seed", given["seed"])
+        names = [name for name in ("max_completion_tokens", "max_tokens") if name in given] or ["max_tokens"]
+        if "max_tokens" in asked:  # as asked, or what a budget has left
+            body[names[0]] = asked["max_tokens"]
+        return body
+
+    async def _try(
+        self, body: dict[str, Any], headers: dict[str, str], *, own: bool
+    ) -> Completion | _Failure:
         self.usage.requests += 1
         try:
             response = await self._client.post(self._url, json=body, headers=headers)
@@ -131,7 +169,12 @@ class OpenAIPolicy:
             return _Failure(f"status {response.status_code}: {self._said(response)}", _retry_after(response))
         if response.status_code in TOO_LONG_STATUSES and "context" in response.text.lower():
             self.usage.too_long += 1
-            return ""
+            if own:
+                return Completion("")
+        if not own and response.status_code in REFUSALS:
+            return Completion(
+                "", {"error": {"status": response.status_code, "body": self._without_key(response.text)}}
+            )
         if response.status_code != httpx.codes.OK:
             raise PolicyError(
                 f"{self._url} refused with status {response.status_code}: {self._said(response)}"
@@ -145,10 +188,11 @@ class OpenAIPolicy:
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "(the key)") if self._key else text
 
-    def _read(self, response: httpx.Response) -> str | _Failure:
+    def _read(self, response: httpx.Response) -> Completion | _Failure:
         try:
             answer = response.json()
-            message = answer["choices"][0]["message"]
+            choice = answer["choices"][0]
+            message = choice["message"]
             content = message.get("content") if message.get("tool_calls") else message["content"]
             calls = [each["function"] for each in message.get("tool_calls") or ()]
             blocks = [_call_block(call["name"], call.get("arguments")) for call in calls]
@@ -161,7 +205,8 @@ class OpenAIPolicy:
             return _Failure(f"the completion's content is no text: {self._without_key(repr(content))[:200]}")
         self.usage.prompt_tokens += prompt_tokens
         self.usage.completion_tokens += completion_tokens
-        return "\n".join(part for part in (content, *blocks) if part)
+        text = "\n".join(part for part in (content, *blocks) if part)
+        return Completion(text, _about(choice, counted), {"model": answer.get("model")})
 
     def _backoff(self, attempt: int) -> float:
         wait = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
@@ -213,6 +258,18 @@ def _as_messages(observation: Observation) -> list[dict[str, str]]:
         {"role": "user" if message["role"] == "tool" else message["role"], "content": message["content"]}
         for message in observation["messages"]
     ]
+
+
+def _about(choice: dict[str, Any], counted: dict[str, Any]) -> dict[str, Any]:
+    """What a server says of an answer, as far as it has the forms that it should have."""
+    finish, logprobs = choice.get("finish_reason"), choice.get("logprobs")
+    entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+    numbers = [counted.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    return {
+        **({"finish_reason": finish} if finish in FINISHES else {}),
+        **({"usage": tuple(numbers)} if all(type(number) is int for number in numbers) else {}),
+        **({"logprobs": entries} if isinstance(entries, list) else {}),
+    }
 
 
 def _call_block(name: Any, arguments: Any) -> str:

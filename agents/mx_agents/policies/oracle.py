@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mx_agents.errors import PolicyError
 from mx_envs import Observation
 from mx_tasks import Submission, Task, TaskSet
+
+POINT_MASS = frozenset({"temperature", "top_p", "seed"})
+"""What cannot change an answer that is always the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class OraclePolicy:
 
     task: Task
     gold: Submission
+    honours: ClassVar = POINT_MASS
 
     def act(self, observations: Sequence[Observation]) -> list[str]:
         """The reference solution, or its line for each part that is asked for."""
@@ -37,6 +42,8 @@ class OraclePolicy:
 @dataclass(frozen=True, slots=True)
 class UnknowingOracle:
     """Stands for the oracle where no task is known yet."""
+
+    honours: ClassVar = POINT_MASS
 
     def act(self, observations: Sequence[Observation]) -> list[str]:  # noqa: ARG002
         """Raises PolicyError."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from .sampling import BadRequest, read_sampling
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import Any, Optional
 
     Message = dict[str, str]
 
@@ -19,7 +21,7 @@ ROLES = {
     "tool": "tool",
     "function": "tool",
 }
-MOST_MESSAGES = 256
+MOST_MESSAGES = 4096
 MOST_CHOICES = 64
 TOOL_MARK = "```tool"
 
@@ -29,14 +31,6 @@ TOOL_GUIDE = """To call a tool, answer with one block like this for each call an
 ```
 The tools, with the JSON schema of their arguments:
 """
-
-
-class BadRequest(Exception):  # noqa: N818  # named as HTTP names it
-    """The request cannot be understood; ``param`` is the field that is wrong."""
-
-    def __init__(self, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 class Asking:
@@ -55,7 +49,10 @@ class Asking:
             )
         self.model, self.prompt = model, prompt
         self.n = _count(body.get("n"))
-        self.stop = _stops(body.get("stop"))
+        self.sampling = read_sampling(body)
+        """How the answer is to be made, as it was asked for."""
+        self.native: Optional[dict[str, Any]] = None
+        """The request's own fields, where an executor may be handed them as they are."""
         self.stream = body.get("stream") is True
         self.tools: list[dict[str, Any]] = []
         self.tool_choice: Any = None
@@ -102,20 +99,38 @@ class Asking:
         return f"Answer with one JSON object and nothing else{which}"
 
 
-class Answer:
-    """An executor's text as a program gets it: ``text``, calls of tools, and why it ended."""
+class Said:
+    """What an executor said: the text as it was recorded, and what is known of how it was made."""
 
-    def __init__(self, asking: Asking, said: str) -> None:
-        text, self.calls = (
-            (said, []) if not asking.tools else _calls(said, {tool["name"] for tool in asking.tools})
-        )
+    def __init__(self, text: str, about: Optional[Mapping[str, Any]] = None) -> None:
+        about = about or {}
+        self.text = text
+        self.finish: str = about.get("finish_reason") or "stop"
+        self.usage: Optional[tuple[int, int]] = about.get("usage")
+        """Tokens in and out as the executor's server counted them; None: it did not say."""
+        self.logprobs: Optional[list[Any]] = about.get("logprobs")
+        self.error: Optional[dict[str, Any]] = about.get("error")
+        """``status`` and ``body`` of the server's refusal of just this request."""
+
+
+class Answer:
+    """What was said as a program gets it: ``text``, calls of tools, and why it ended."""
+
+    def __init__(self, asking: Asking, said: Said) -> None:
+        offered = {tool["name"] for tool in asking.tools} if asking.tool_choice != "none" else set()
+        text, self.calls = (said.text, []) if not offered else _calls(said.text, offered)
         if asking.one_call:
             self.calls = self.calls[:1]
-        for stop in asking.stop:
-            text = text.split(stop, 1)[0]
         self.text = _bare_json(text) if asking.schema is not None and not self.calls else text
-        self.finish = "tool_calls" if self.calls else "stop"
-        self.tokens = tokens(said)
+        self.finish = "tool_calls" if self.calls else said.finish
+        self.tokens = said.usage[1] if said.usage is not None else tokens(said.text)
+        self.logprobs = said.logprobs
+
+
+def prompt_usage(asking: Asking, said: list[Said]) -> int:
+    """Tokens of the prompt, once: as the executor's server counted them, else as budgets count."""
+    counted = said[0].usage
+    return counted[0] if counted is not None else prompt_tokens(asking.messages)
 
 
 def tokens(text: str) -> int:
@@ -213,10 +228,3 @@ def _count(n: Any) -> int:
     if type(n) is not int or not 1 <= n <= MOST_CHOICES:
         raise BadRequest(f"n is a number from 1 to {MOST_CHOICES}, not {n!r}", "n")
     return n
-
-
-def _stops(stop: Any) -> list[str]:
-    stops = [stop] if isinstance(stop, str) else stop or []
-    if not isinstance(stops, list) or not all(isinstance(each, str) for each in stops):
-        raise BadRequest("stop is a text or a list of texts", "stop")
-    return [each for each in stops if each]

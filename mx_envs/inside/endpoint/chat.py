@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 
-from .asking import ROLES, Answer, Asking, BadRequest, call_block, prompt_tokens, text_of, tool_of
+from .asking import ROLES, Answer, Asking, call_block, prompt_usage, text_of, tool_of
+from .sampling import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from .asking import Said
+
 PIECE = 400
 """Characters of a streamed piece."""
+OF_THE_ENDPOINT = ("model", "n", "stream", "stream_options")
+"""Fields of a request that stay here when the others are handed to an executor's server."""
 
 
 def read(body: dict[str, Any]) -> Asking:
@@ -30,17 +35,18 @@ def read(body: dict[str, Any]) -> Asking:
         asking.schema = True
     elif isinstance(wanted, dict) and wanted.get("type") == "json_schema":
         asking.schema = (wanted.get("json_schema") or {}).get("schema") or True
+    asking.native = {name: value for name, value in body.items() if name not in OF_THE_ENDPOINT}
     return asking
 
 
-def whole(asking: Asking, said: list[str], number: int, created: int) -> dict[str, Any]:
+def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[str, Any]:
     """The completion."""
-    answers = [Answer(asking, text) for text in said]
+    answers = [Answer(asking, each) for each in said]
     choices = [
         {
             "index": index,
             "message": _reply(asking, answer, number, index),
-            "logprobs": None,
+            "logprobs": _logprobs(answer),
             "finish_reason": _finish(asking, answer),
         }
         for index, answer in enumerate(answers)
@@ -48,23 +54,26 @@ def whole(asking: Asking, said: list[str], number: int, created: int) -> dict[st
     return {
         **_head(asking, number, created, "chat.completion"),
         "choices": choices,
-        "usage": usage(asking, answers),
+        "usage": usage(asking, said, answers),
     }
 
 
-def pieces(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> Iterator[str]:
+def pieces(
+    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+) -> Iterator[str]:
     """The completion as server-sent events, the ``[DONE]`` at the end included."""
-    answers = [Answer(asking, text) for text in said]
+    answers = [Answer(asking, each) for each in said]
     head = _head(asking, number, created, "chat.completion.chunk")
 
-    def event(index: int, delta: dict[str, Any], finish: str | None = None) -> str:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def event(index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> str:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         return f"data: {json.dumps({**head, 'choices': [choice]})}\n\n"
 
     for index, answer in enumerate(answers):
         yield event(index, {"role": "assistant", "content": ""})
         for start in range(0, len(answer.text), PIECE):
-            yield event(index, {"content": answer.text[start : start + PIECE]})
+            known = _logprobs(answer) if start == 0 else None
+            yield event(index, {"content": answer.text[start : start + PIECE]}, logprobs=known)
         reply = _reply(asking, answer, number, index)
         for place, call in enumerate(reply.get("tool_calls") or ()):
             yield event(index, {"tool_calls": [{"index": place, **call}]})
@@ -73,13 +82,13 @@ def pieces(asking: Asking, said: list[str], number: int, created: int, body: dic
         yield event(index, {}, _finish(asking, answer))
     options = body.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage"):
-        yield f"data: {json.dumps({**head, 'choices': [], 'usage': usage(asking, answers)})}\n\n"
+        yield f"data: {json.dumps({**head, 'choices': [], 'usage': usage(asking, said, answers)})}\n\n"
     yield "data: [DONE]\n\n"
 
 
-def usage(asking: Asking, answers: list[Answer]) -> dict[str, int]:
-    """Tokens in and out, as :func:`endpoint.asking.tokens` counts."""
-    before, after = prompt_tokens(asking.messages), sum(answer.tokens for answer in answers)
+def usage(asking: Asking, said: list[Said], answers: list[Answer]) -> dict[str, int]:
+    """Tokens in and out: as the executor's server counted them, else as :func:`endpoint.asking.tokens` does."""
+    before, after = prompt_usage(asking, said), sum(answer.tokens for answer in answers)
     return {"prompt_tokens": before, "completion_tokens": after, "total_tokens": before + after}
 
 
@@ -91,6 +100,10 @@ def _head(asking: Asking, number: int, created: int, kind: str) -> dict[str, Any
         "model": asking.model,
         "system_fingerprint": "mx",
     }
+
+
+def _logprobs(answer: Answer) -> dict[str, Any] | None:
+    return None if answer.logprobs is None else {"content": answer.logprobs, "refusal": None}
 
 
 def _finish(asking: Asking, answer: Answer) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
-from .asking import Answer, Asking, BadRequest
+from .asking import Answer, Asking
 from .chat import PIECE, usage
+from .sampling import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from .asking import Said
 
 
 def read(body: dict[str, Any]) -> Asking:
@@ -20,30 +23,36 @@ def read(body: dict[str, Any]) -> Asking:
         prompt = prompt[0]
     if not isinstance(prompt, str):
         raise BadRequest("prompt is one text; ask once for each of several", "prompt")
+    if body.get("logprobs") is not None:
+        raise BadRequest("logprobs come with /v1/chat/completions only", "logprobs", "unsupported_parameter")
     asking = Asking(str(body.get("model") or "executor"), [{"role": "user", "content": prompt}], body)
     asking.echo = prompt if body.get("echo") is True else ""
     return asking
 
 
-def whole(asking: Asking, said: list[str], number: int, created: int) -> dict[str, Any]:
+def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[str, Any]:
     """The completion."""
-    answers = [Answer(asking, text) for text in said]
-    choices = [_choice(index, asking.echo + answer.text, "stop") for index, answer in enumerate(answers)]
-    return {**_head(asking, number, created), "choices": choices, "usage": usage(asking, answers)}
+    answers = [Answer(asking, each) for each in said]
+    choices = [
+        _choice(index, asking.echo + answer.text, answer.finish) for index, answer in enumerate(answers)
+    ]
+    return {**_head(asking, number, created), "choices": choices, "usage": usage(asking, said, answers)}
 
 
-def pieces(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> Iterator[str]:
+def pieces(
+    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+) -> Iterator[str]:
     """The completion as server-sent events, the ``[DONE]`` at the end included."""
-    answers = [Answer(asking, text) for text in said]
+    answers = [Answer(asking, each) for each in said]
     head = _head(asking, number, created)
     for index, answer in enumerate(answers):
         text = asking.echo + answer.text
         for start in range(0, len(text), PIECE):
             yield _event({**head, "choices": [_choice(index, text[start : start + PIECE], None)]})
-        yield _event({**head, "choices": [_choice(index, "", "stop")]})
+        yield _event({**head, "choices": [_choice(index, "", answer.finish)]})
     options = body.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage"):
-        yield _event({**head, "choices": [], "usage": usage(asking, answers)})
+        yield _event({**head, "choices": [], "usage": usage(asking, said, answers)})
     yield "data: [DONE]\n\n"
 
 

@@ -7,7 +7,8 @@ import re
 import threading
 import time
 
-from .asking import Asking
+from .asking import Asking, Said
+from .sampling import SPELLINGS, Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ class Closed(Exception):  # noqa: N818  # the state of a desk, not a fault
 class Call:
     """One request of the program: ``asking.n`` questions to one seat. ``answers`` holds None where the budget had no room."""
 
-    def __init__(self, number: int, slot: int, agent: str, asking: Asking, mark: str) -> None:
+    def __init__(
+        self, number: int, slot: int, agent: str, asking: Asking, mark: str, terms: Optional[Terms] = None
+    ) -> None:
         self.number, self.slot, self.agent, self.asking, self.mark = number, slot, agent, asking, mark
+        self.terms = terms or Terms()
+        self.used = self.terms.settled(asking.sampling)
+        """How the answers are made: what was asked for, as far as it is not pinned."""
         self.created = 0  # a clock would make equal episodes differ
-        self.answers: list[Optional[str]] = []
+        self.answers: list[Optional[Said]] = []
         self.over = threading.Event()
         self.waiting = 1
         """Connections that wait for the answer."""
@@ -42,8 +48,35 @@ class Call:
     @property
     def questions(self) -> list[dict[str, Any]]:
         """The questions as the wire has them."""
-        about = {"slot": self.slot, "agent": self.agent, "graded": True, "tools": bool(self.asking.tools)}
-        return [{**about, "messages": self.asking.messages} for _ in range(self.asking.n)]
+        asking, forwarded = self.asking, self.terms.forwards and self.asking.native is not None
+        about: dict[str, Any] = {
+            "slot": self.slot,
+            "agent": self.agent,
+            "graded": True,
+            "tools": bool(asking.tools),
+            "call": self.number,
+            "messages": asking.prompt if forwarded else asking.messages,
+        }
+        if asking.sampling != self.used:
+            about["asked"] = asking.sampling
+        if forwarded and asking.native is not None:
+            about["request"] = _pinned(asking.native, self.terms)
+        return [{**about, "sampling": _of_draft(self.used, place)} for place in range(asking.n)]
+
+
+def _of_draft(used: dict[str, Any], place: int) -> dict[str, Any]:
+    """The parameters of one of n answers: a seed that was asked for is the first one's, the others' are made of it."""
+    if place == 0 or "seed" not in used:
+        return used
+    made = hashlib.sha256(f"{used['seed']}/{place}".encode()).digest()
+    return {**used, "seed": int.from_bytes(made[:4], "big") >> 1}
+
+
+def _pinned(request: Mapping[str, Any], terms: Terms) -> dict[str, Any]:
+    """A request as it is handed on: as it came, but for what is pinned."""
+    names = {name for name, known in SPELLINGS.items() if known in terms.pins}
+    kept = {name: value for name, value in request.items() if name not in names and name not in terms.pins}
+    return {**kept, **{name: value for name, value in terms.pins.items() if value is not None}}
 
 
 class Desk:
@@ -51,7 +84,7 @@ class Desk:
 
     The program's side calls :meth:`enter`, :meth:`use` and :meth:`submit`; the episode's side loops over :meth:`take` and
     :meth:`give`. ``use_tool`` runs a tool in the workspace and returns its text; ``new_seat`` numbers the seats where others
-    take some too.
+    take some too; ``terms`` say which parameters the executors honour.
     """
 
     def __init__(
@@ -60,7 +93,9 @@ class Desk:
         tools: list[dict[str, Any]],
         use_tool: Callable[[str, dict[str, Any]], str],
         new_seat: Optional[Callable[[], int]] = None,
+        terms: Optional[Terms] = None,
     ) -> None:
+        self.terms = terms or Terms()
         self.task, self.tools, self._use_tool = task, tools, use_tool
         self._new_seat = new_seat or (lambda: len(self._seats))
         self.submission: Optional[str] = None
@@ -88,7 +123,7 @@ class Desk:
     # ------------------------------------------------------------------------------------------------ the program's side
 
     def enter(self, asking: Asking, body: bytes, headers: Mapping[str, str], agent: str) -> Call:
-        """Put a request on the desk, or find the one that it repeats. Raises Closed."""
+        """Put a request on the desk, or find the one that it repeats. Raises Closed, and BadRequest for what nobody honours."""
         key = headers.get("idempotency-key") or headers.get("x-idempotency-key") or ""
         retry = headers.get("x-stainless-retry-count") or "0"
         mark = "key " + key if key else hashlib.sha256(body).hexdigest()
@@ -99,9 +134,10 @@ class Desk:
                 return earlier
             if self.closed:
                 raise Closed(self.closed)
+            self.terms.settled(asking.sampling)  # what is refused takes no seat
             slot, name = self._seat(asking, agent)
             self._number += 1
-            call = Call(self._number, slot, name, asking, mark)
+            call = Call(self._number, slot, name, asking, mark, self.terms)
             self._remember(call)
             self._waiting.append(call)
             self.active_at = self.clock()
@@ -178,12 +214,12 @@ class Desk:
             if self.submission is None and not self._waiting and not self.closed:
                 self.submission = self.last_answer
 
-    def give(self, call: Call, answers: list[Optional[str]]) -> None:
+    def give(self, call: Call, answers: list[Optional[Said]]) -> None:
         """Answer a call."""
         call.answers = answers
         with self._condition:
             said = [answer for answer in answers if answer is not None]
-            self.last_answer = said[-1] if said else self.last_answer
+            self.last_answer = said[-1].text if said else self.last_answer
             self.active_at = self.clock()
             self._taken = [other for other in self._taken if other is not call]
         call.over.set()

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 
-from .asking import ROLES, Answer, Asking, BadRequest, call_block, prompt_tokens, text_of, tool_of
+from .asking import ROLES, Answer, Asking, call_block, prompt_usage, text_of, tool_of
+from .sampling import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from .asking import Said
+
     Message = dict[str, str]
+
+
+INCOMPLETE = "incomplete"
+_NOT_OF_THE_ANSWER = ("include", "truncation", "reasoning", "stop", "n", "text")
+"""Fields that say nothing of how an answer is made, or that are read apart."""
 
 
 def read(body: dict[str, Any], before: list[Message]) -> Asking:
@@ -26,13 +34,8 @@ def read(body: dict[str, Any], before: list[Message]) -> Asking:
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     for item in items:
         _add(messages, item)
-    asking = Asking(str(body.get("model") or "executor"), messages, {**body, "n": None, "stop": None})
-    tools = [
-        tool for tool in body.get("tools") or () if isinstance(tool, dict) and tool.get("type") == "function"
-    ]
-    asking.tools = [
-        tool_of(tool.get("name"), tool.get("description"), tool.get("parameters")) for tool in tools
-    ]
+    asking = Asking(str(body.get("model") or "executor"), messages, _generation(body))
+    asking.tools = [_tool(tool) for tool in body.get("tools") or ()]
     choice = body.get("tool_choice")
     asking.tool_choice = choice.get("name") if isinstance(choice, dict) else choice
     text = body.get("text")
@@ -42,39 +45,70 @@ def read(body: dict[str, Any], before: list[Message]) -> Asking:
     return asking
 
 
-def whole(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> dict[str, Any]:
+def whole(
+    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+) -> dict[str, Any]:
     """The response."""
     answer = Answer(asking, said[0])
-    return _response(
-        asking, body, number, created, "completed", _items(answer, number), _usage(asking, answer)
-    )
+    items = _items(answer, number)
+    return _response(asking, body, number, created, _status(answer), items, _usage(asking, said, answer))
 
 
-def pieces(asking: Asking, said: list[str], number: int, created: int, body: dict[str, Any]) -> Iterator[str]:
+def pieces(
+    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+) -> Iterator[str]:
     """The response as server-sent events."""
     answer = Answer(asking, said[0])
     items = _items(answer, number)
     begun = _response(asking, body, number, created, "in_progress", [], None)
-    done = _response(asking, body, number, created, "completed", items, _usage(asking, answer))
+    status = _status(answer)
+    done = _response(asking, body, number, created, status, items, _usage(asking, said, answer))
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
     ]
     for place, item in enumerate(items):
         events += _message_events(place, item) if item["type"] == "message" else _call_events(place, item)
-    events.append({"type": "response.completed", "response": done})
+    events.append({"type": f"response.{status}", "response": done})
     for sequence, event in enumerate(events):
         yield f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': sequence})}\n\n"
 
 
-def conversation(asking: Asking, said: list[str]) -> list[Message]:
+def conversation(asking: Asking, said: list[Said]) -> list[Message]:
     """What a later request that names this response goes on from."""
-    return [*asking.prompt, {"role": "assistant", "content": said[0]}]
+    return [*asking.prompt, {"role": "assistant", "content": said[0].text}]
 
 
 def response_id(number: int) -> str:
     """The id of a response."""
     return f"resp_mx{number}"
+
+
+def _generation(body: dict[str, Any]) -> dict[str, Any]:
+    """How the answer is to be made, in the names of chats."""
+    given = {name: value for name, value in body.items() if name not in _NOT_OF_THE_ANSWER}
+    reasoning, text = body.get("reasoning"), body.get("text")
+    given["reasoning_effort"] = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    given["verbosity"] = text.get("verbosity") if isinstance(text, dict) else None
+    if "message.output_text.logprobs" in (body.get("include") or ()):
+        given["logprobs"] = True
+    return given
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    """A function that the program offers. Raises BadRequest for tools that only OpenAI's own servers have."""
+    if not isinstance(tool, dict) or tool.get("type") != "function":
+        kind = tool.get("type") if isinstance(tool, dict) else type(tool).__name__
+        raise BadRequest(
+            f"a tool of type {kind!r} runs on OpenAI's own servers; offer functions",
+            "tools",
+            "unsupported_parameter",
+        )
+    return tool_of(tool.get("name"), tool.get("description"), tool.get("parameters"))
+
+
+def _status(answer: Answer) -> str:
+    return INCOMPLETE if answer.finish == "length" else "completed"
 
 
 def _add(messages: list[Message], item: Any) -> None:
@@ -100,7 +134,9 @@ def _add(messages: list[Message], item: Any) -> None:
 def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.text or not answer.calls:
-        content = [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}]
+        content = [
+            {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": answer.logprobs or []}
+        ]
         items.append(
             {
                 "id": f"msg_mx{number}",
@@ -116,8 +152,8 @@ def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
     return items
 
 
-def _usage(asking: Asking, answer: Answer) -> dict[str, Any]:
-    before = prompt_tokens(asking.messages)
+def _usage(asking: Asking, said: list[Said], answer: Answer) -> dict[str, Any]:
+    before = prompt_usage(asking, said)
     return {
         "input_tokens": before,
         "input_tokens_details": {"cached_tokens": 0},
@@ -136,7 +172,7 @@ def _response(
         "created_at": created,
         "status": status,
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == INCOMPLETE else None,
         "instructions": body.get("instructions"),
         "metadata": body.get("metadata") or {},
         "model": asking.model,

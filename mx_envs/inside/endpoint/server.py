@@ -10,17 +10,18 @@ import threading
 from urllib.parse import unquote
 
 from . import chat, completions, mcp, responses
-from .asking import BadRequest, text_of
+from .asking import text_of
 from .bounded import LARGEST_BODY, STRANGERS_BODY, Bounded, BoundedServer, TooMuch
 from .desk import Closed, Desk
 from .plain import NotPlain, read_json
+from .sampling import BadRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Optional
 
-    from .asking import Asking
+    from .asking import Asking, Said
     from .desk import Call
 
 TOO_LARGE = 413
@@ -44,6 +45,14 @@ class Refused(Exception):  # noqa: N818  # what a client is told
         kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
         kind = kinds.get(self.status, "invalid_request_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+class Passed(Exception):  # noqa: N818  # what a client is told
+    """The executor's server refused just this request; the client is told in that server's own words."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(body)
+        self.status, self.body = status, body
 
 
 class Gone(Exception):  # noqa: N818  # a client's choice
@@ -112,7 +121,9 @@ class _Connection(Bounded):
                 Refused(over.status, str(over), "too_large" if over.status == TOO_LARGE else "bad_request")
             )
         except BadRequest as bad:
-            self._refuse(Refused(400, str(bad), "invalid_request", bad.param))
+            self._refuse(Refused(400, str(bad), bad.code, bad.param))
+        except Passed as passed:
+            self._pass(passed)
         except Closed as closed:
             self._refuse(Refused(410, f"the episode is over: {closed}", "episode_over"))
         except (Gone, OSError):
@@ -131,6 +142,14 @@ class _Connection(Bounded):
         if origin is not None and not self.is_local(origin.partition("://")[2]):
             self.close_connection = True
             raise Refused(403, f"pages from {origin[:100]} have no business here", "foreign_origin")
+
+    def _pass(self, passed: Passed) -> None:
+        """Hand on the refusal of an executor's server as it came."""
+        if self.begun:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self._reply(passed.status, passed.body.encode())
 
     def _refuse(self, refused: Refused) -> None:
         if (
@@ -212,16 +231,22 @@ class _Connection(Bounded):
         finally:
             desk.leave(call, served)
 
-    def _said(self, desk: Desk, call: Call) -> list[str]:
-        """The executor's answers. Raises Closed and Refused when there are none."""
+    def _said(self, desk: Desk, call: Call) -> list[Said]:
+        """The executor's answers. Raises Closed and Refused when there are none, Passed for what its server refused.
+
+        Fewer than were asked for where a budget of tokens ended between them: what was charged is handed out.
+        """
         if not call.answers:
             raise Closed(desk.closed)
         said = [answer for answer in call.answers if answer is not None]
-        if len(said) < len(call.answers):
-            raise Refused(403, "the episode's calls are used up", "budget_exceeded")
+        if not said:
+            raise Refused(403, "the episode's budget is used up", "budget_exceeded")
+        refused = next((each.error for each in said if each.error is not None), None)
+        if refused is not None:
+            raise Passed(refused["status"], refused["body"])
         return said
 
-    def _answer(self, kind: str, asking: Asking, said: list[str], call: Call, body: dict[str, Any]) -> None:
+    def _answer(self, kind: str, asking: Asking, said: list[Said], call: Call, body: dict[str, Any]) -> None:
         if kind == "responses":
             self._desk()[0].conversations[responses.response_id(call.number)] = responses.conversation(
                 asking, said

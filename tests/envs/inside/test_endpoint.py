@@ -406,7 +406,7 @@ def test_a_held_request_is_kept_alive(stage: Stage) -> None:
         (b'{"messages": [{"role": "user", "content": "x"}], "n": 0}', "n"),
         (b'{"messages": [{"role": "user", "content": "x"}], "stop": 3}', "stop"),
         (b'{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}', "tools"),
-        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 257}).encode(), "messages"),
+        (json.dumps({"messages": [{"role": "user", "content": "x"}] * 4097}).encode(), "messages"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said_in_openais_shape(
@@ -594,7 +594,7 @@ def test_old_clients_functions_and_fields_that_nobody_knows(stage: Stage) -> Non
     odd = {
         "functions": [{"name": "look", "parameters": {"type": "object", "properties": {}}}],
         "function_call": "auto",
-        "max_completion_tokens": 5, "temperature": 0, "top_p": 1, "seed": 3, "user": "u", "logprobs": False,
+        "max_completion_tokens": 50, "temperature": 0, "top_p": 1, "seed": 3, "user": "u", "logprobs": False,
         "logit_bias": {}, "stop": None, "response_format": {"type": "text"}, "best_of": 1, "extra": {"a": [1]},
     }  # fmt: skip
 

@@ -8,20 +8,18 @@ chapter 4) and each part gets Student's t of its own degrees of freedom: three s
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mx_agents.statistics import CONFIDENCE, Interval, mean_interval
+from mx_agents.student import t_quantile as t_quantile
 
 CAUTION = 0.2
 """Share of the residual mean square added to the seeds' part: estimated from few seeds, that part is 0 as often as not."""
 
 
-def crossed_interval(
-    table: NDArray[np.float64], *, bounds: tuple[float, float] = (0.0, 1.0), seed: int = 0
-) -> Interval:
+def crossed_interval(table: NDArray[np.float64], *, bounds: tuple[float, float] = (0.0, 1.0)) -> Interval:
     """Mean of a (seeds, tasks) table with a 95 % interval over both; ``bounds`` are the least and the largest mean possible.
 
     With one seed the interval is over tasks alone, and says nothing of other seeds. Raises ValueError for an empty table.
@@ -34,7 +32,7 @@ def crossed_interval(
     if tasks > 1 and table.min() == table.max():
         return _all_alike(mean, tasks, bounds)
     if seeds == 1 or tasks == 1:
-        return mean_interval(by_task, bounds=bounds, seed=seed)
+        return mean_interval(by_task, bounds=bounds)
     reach = math.sqrt(_squares(table) / table.size)
     return Interval(mean, max(bounds[0], mean - reach), min(bounds[1], mean + reach))
 
@@ -58,32 +56,3 @@ def _squares(table: NDArray[np.float64]) -> float:
     seeds_part = max(between_seeds - residual, 0.0) + CAUTION * residual
     parts = t_quantile(seeds - 1) ** 2 * seeds_part, t_quantile(tasks - 1) ** 2 * between_tasks
     return float(sum(parts))
-
-
-def t_quantile(freedom: int, two_sided: float = 1 - CONFIDENCE) -> float:
-    """Student's t that is exceeded, on either side, with that probability (G. W. Hill, algorithm 396, CACM 13, 1970).
-
-    Raises ValueError for less than one degree of freedom.
-    """
-    if freedom < 1:
-        raise ValueError(f"there is no t of {freedom} degrees of freedom")
-    if freedom == 1:
-        return 1 / math.tan(two_sided * math.pi / 2)
-    if freedom == 2:
-        return math.sqrt(2 / (two_sided * (2 - two_sided)) - 2)
-    a = 1 / (freedom - 0.5)
-    b = 48 / a**2
-    c = ((20700 * a / b - 98) * a - 16) * a + 96.36
-    d = ((94.5 / (b + c) - 3) / b + 1) * math.sqrt(a * math.pi / 2) * freedom
-    x = d * two_sided
-    y = x ** (2 / freedom)
-    if y <= 0.05 + a:
-        tail = 1 / (((freedom + 6) / (freedom * y) - 0.089 * d - 0.822) * (freedom + 2) * 3)
-        y = ((tail + 0.5 / (freedom + 4)) * y - 1) * (freedom + 1) / (freedom + 2) + 1 / y
-        return math.sqrt(freedom * y)
-    x = NormalDist().inv_cdf(two_sided / 2)
-    y = x * x
-    c += 0.3 * (freedom - 4.5) * (x + 0.6) if freedom < 5 else 0.0
-    c = (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b + c
-    y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
-    return math.sqrt(freedom * math.expm1(a * y * y))

@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import median
 from typing import Any
 
-from mx_agents.statistics import Interval, group_by_task, mean_interval, paired_difference, paired_p
+from mx_agents.statistics import Interval, group_by_task, holm, mean_interval, paired_difference, paired_p
 
 HANDED_IN = ("submitted", "finished")
 INFRASTRUCTURE = ("sandbox died", "grading failed")
@@ -144,9 +144,9 @@ class MethodSummary:
     sandbox or grader had failed them. ``worst`` is the success with the failed ones counted as failures, ``suspect`` whether there
     are more of those, or more repeats, than the method's peers have.
 
-    ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference;
-    None for the best itself. Tokens, ``money`` (None without prices) and ``seconds`` are means per episode; seconds are the
-    environment's, without the policies.
+    ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference,
+    corrected for all pairs of methods (Holm); None for the best itself. Tokens, ``money`` (None without prices) and ``seconds``
+    are means per episode; seconds are the environment's, without the policies.
     """
 
     method: str
@@ -205,7 +205,13 @@ def summarise(outcomes: list[Outcome], methods: Iterable[str]) -> list[MethodSum
     if not order:
         return []
     best = _by_task([row for row in by_method[order[0]] if not row.failed], "success")
-    return [_summary(name, by_method, None if name == order[0] else best) for name in order]
+    corrected = {frozenset((pair["a"], pair["b"])): pair["p_holm"] for pair in pairs(outcomes, by_method)}
+    return [
+        _summary(
+            name, by_method, None if name == order[0] else best, corrected.get(frozenset((order[0], name)))
+        )
+        for name in order
+    ]
 
 
 def ranking(outcomes: Iterable[Outcome], methods: Iterable[str]) -> list[str]:
@@ -288,7 +294,10 @@ def by_difficulty(outcomes: list[Outcome], methods: Iterable[str]) -> dict[int, 
 
 
 def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any]]:
-    """Every two methods side by side: the difference in success a - b over the tasks that both met, its interval and p."""
+    """Every two methods side by side: the difference in success a - b over the tasks that both met, with its interval.
+
+    ``p`` is of the two alone, ``p_holm`` corrected for all pairs.
+    """
     graded = [outcome for outcome in outcomes if not outcome.failed]
     by_method = {name: [outcome for outcome in graded if outcome.method == name] for name in methods}
     success = {name: _by_task(rows, "success") for name, rows in by_method.items() if rows}
@@ -297,11 +306,15 @@ def pairs(outcomes: list[Outcome], methods: Iterable[str]) -> list[dict[str, Any
         if not set(success[a]).isdisjoint(success[b]):
             difference = paired_difference(success[a], success[b])
             found.append({"a": a, "b": b, **asdict(difference), "p": paired_p(success[a], success[b])})
-    return found
+    corrected = holm([pair["p"] for pair in found])
+    return [{**pair, "p_holm": p} for pair, p in zip(found, corrected, strict=True)]
 
 
 def _summary(
-    name: str, by_method: Mapping[str, list[Outcome]], best: dict[str, list[float]] | None
+    name: str,
+    by_method: Mapping[str, list[Outcome]],
+    best: dict[str, list[float]] | None,
+    p: float | None,
 ) -> MethodSummary:
     played = by_method[name]
     rows = [row for row in played if not row.failed]
@@ -329,7 +342,7 @@ def _summary(
         worst=_mean(as_failures(played), "success"),
         suspect=_suspect(name, by_method),
         behind=paired_difference(success, best) if best is not None and comparable else None,
-        p=paired_p(success, best) if best is not None and comparable else None,
+        p=p if comparable else None,
         tokens_in=sum(row.tokens_in for row in rows) / len(rows),
         tokens_out=sum(row.tokens_out for row in rows) / len(rows),
         money=sum(prices) / len(prices) if prices else None,

@@ -12,7 +12,7 @@ from mx_agents.bench.summary import MethodSummary, Table
 from mx_agents.statistics import Interval
 
 HEAD = (
-    "method", "success", "low", "high", "to the best", "p", "score", "calls", "tokens in", "tokens out", "money", "seconds",
+    "method", "success", "low", "high", "to the best", "p holm", "score", "calls", "tokens in", "tokens out", "money", "seconds",
     "invalid", "abstained", "tampered", "failed", "episodes", "broke sandbox", "repeats", "success at worst", "suspect",
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
             "Method",
             "Success %",
             "To the best",
-            "p",
+            "p (Holm)",
             "Score",
             "Calls",
             "Tokens in/out",
@@ -59,11 +59,20 @@ def as_latex(tables: Sequence[Table]) -> str:
     """A tabular for each table."""
     blocks = []
     for table in tables:
-        lines = [f"% {table.tasks}, executor {table.executor}", r"\begin{tabular}{lrrrr}", r"\hline"]
-        lines += [r"Method & Success (\%) & Score & Calls & Tokens \\", r"\hline"]
+        lines = [f"% {table.tasks}, executor {table.executor}", r"\begin{tabular}{lrrrrrr}", r"\hline"]
+        lines += [r"Method & Success (\%) & To the best & $p$ (Holm) & Score & Calls & Tokens \\", r"\hline"]
         for row in table.rows:
             name = _escaped(row.method) if not row.best else rf"\textbf{{{_escaped(row.method)}}}"
-            cells = [name, _interval(row.success), f"{row.score.mean:.3f}", f"{row.calls.mean:.1f}"]
+            behind = "" if row.behind is None else f"{row.behind.mean * 100:+.1f}"
+            p = "" if row.p is None else f"{row.p:.3f}"
+            cells = [
+                name,
+                _interval(row.success),
+                behind,
+                p,
+                f"{row.score.mean:.3f}",
+                f"{row.calls.mean:.1f}",
+            ]
             lines.append(" & ".join([*cells, f"{row.tokens_in + row.tokens_out:.0f}"]) + r" \\")
         blocks.append("\n".join([*lines, r"\hline", r"\end{tabular}"]))
     return "\n\n".join(blocks) + "\n"

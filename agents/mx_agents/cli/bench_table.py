@@ -15,7 +15,7 @@ from mx_agents.statistics import Interval
 from mx_agents.terminal import visible
 
 NOTES = (
-    "Success, invalid and abstained in per cent; [95 % bootstrap interval over tasks]. To the best: difference in success, paired "
+    "Success, invalid and abstained in per cent; [95 % interval over tasks]. To the best: difference in success, paired "
     "by task; ~ where it may be chance (p above 0.05). Invalid: the design did not parse, crashed or hit a limit. Abstained: "
     "nothing handed in. Tampered: caught interfering with its grading. Tokens in/out per episode, a quarter of the bytes."
 )

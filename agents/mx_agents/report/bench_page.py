@@ -142,9 +142,9 @@ def _leaderboard(
     head += [*(["Money"] if priced else []), "Seconds", "Invalid", "Abstained", "Tampered", "Episodes"]
     rows = [_line(row, list(config.methods).index(row.method), priced=priced) for row in summaries]
     lead = (
-        "Same tasks, executor, budget and seeds for every method. Intervals are 95 % bootstrap intervals over tasks "
+        "Same tasks, executor, budget and seeds for every method. Intervals are 95 % intervals over tasks "
         "(exact binomial where all tasks agree); “to the best” is the difference in success, paired by task, p from a paired "
-        "permutation test. Invalid designs and abstentions count as failures."
+        "permutation test, corrected for all pairs of methods (Holm). Invalid designs and abstentions count as failures."
     )
     failed = sum(row.failed for row in summaries)
     if failed:

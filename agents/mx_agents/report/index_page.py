@@ -134,7 +134,7 @@ def _paired(found: Comparison, names: list[str]) -> str:
             ]
         )
     head = ["Method", "Tasks of both", *names, "Change in points", "p", "Gained", "Lost"]
-    lead = "Success on the tasks that both runs met, paired by task; 95 % bootstrap intervals, p from a paired permutation test."
+    lead = "Success on the tasks that both runs met, paired by task; 95 % intervals, p from a paired permutation test."
     if not rows:
         return section("Change", lead="The two have no method and task in common.")
     return section("Change", table(head, rows, kind="results"), lead=lead, wide=True)

@@ -137,7 +137,7 @@ class Bench:
         trial = BenchTrial(
             validation,
             self.config.search_calls,
-            self._make_env(tasks, "validation", sandbox, executor=executor),
+            lambda calls: self._make_env(tasks, "validation", sandbox, executor=executor, calls=calls),
             lambda seed: self._executor(executor, seed),
             in_flight,
             self.folder / "trials.jsonl",
@@ -249,20 +249,25 @@ class Bench:
         sandbox: Sandbox | Sandboxes,
         method: object = None,
         executor: str = "",
+        calls: int | None = None,
     ) -> Callable[[], Any]:
-        """The one maker of environments for these tasks, so that environments are made once and used again."""
+        """The one maker of environments for these tasks, so that environments are made once and used again.
+
+        ``calls`` is what their episodes may make, None for the tasks' own budgets.
+        """
         program = method.program if isinstance(method, ProgramMethod) else None
         outside = isinstance(method, ProgramMethod)
         guide = guide_for(method, self.config.guide)
-        key = (tasks, split, f"{outside} {program.name if program else ''} {guide} {executor}")
+        key = (tasks, split, f"{outside} {program.name if program else ''} {guide} {executor} {calls}")
         terms = Terms(self.honours.get(executor, ()), self.config.pins)
 
         def make_env() -> Any:
             from mx_envs import domain_of
 
-            task_set = self.task_sets[tasks]
+            own = self.task_sets[tasks]
+            task_set: Any = own if calls is None else BudgetedTasks(own, calls)
             play_in: Any = self.programs.sandbox_of(program) if outside and self.programs else sandbox
-            return domain_of(task_set).raw_env(
+            return domain_of(own).raw_env(
                 tasks=task_set,
                 split=split,
                 sandbox=play_in,

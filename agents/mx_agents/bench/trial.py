@@ -11,7 +11,7 @@ from typing import Any
 
 from mx_agents.bench.config import seed_of
 from mx_agents.bench.cost import tokens_by_agent
-from mx_agents.episodes import Job, play
+from mx_agents.episodes import Job, Played, play
 from mx_agents.policies import ScriptedPolicy
 from mx_agents.policy import Policy
 from mx_agents.runs.folder import Appender, read_lines
@@ -22,14 +22,16 @@ MOST_TASKS = 64
 
 @dataclass(slots=True)
 class BenchTrial:
-    """Plays candidate designs within ``calls_left`` executor calls; rows of ``trials.jsonl`` are not played again.
+    """Plays candidate designs within ``calls_left`` executor calls, never beyond; rows of ``trials.jsonl`` are not played again.
 
-    ``where`` names the method, the task set and the executor that the rows belong to.
+    Designs are played side by side while all of them may use their task's whole budget, then one by one. An episode that ran out
+    of the search's calls before its own costs what it used and has no score. ``make_env`` gets the calls that an episode may make,
+    None for its task's own. ``where`` names the method, the task set and the executor that the rows belong to.
     """
 
     tasks: Sequence[Task]
     calls_left: int
-    make_env: Callable[[], Any]
+    make_env: Callable[[int | None], Callable[[], Any]]
     executor_of: Callable[[int], Policy]
     in_flight: int
     path: Path
@@ -55,10 +57,14 @@ class BenchTrial:
             for place in wanted:
                 row = self._row(designs[place], task)
                 if row is not None:
-                    found[place].append(row["score"])
-                    self.calls_left -= row["calls"] if not row.get("counted") else 0
-                    row["counted"] = True
+                    found[place] += [row["score"]] if not row.get("cut") else []
+                    self._count(row)
         return found
+
+    def _count(self, row: dict[str, Any]) -> None:
+        """Take a row's calls off what is left, once."""
+        self.calls_left -= row["calls"] if not row.get("counted") else 0
+        row["counted"] = True
 
     def _row(self, design: str, task: Task) -> dict[str, Any] | None:
         return self._known.get((_hash(design), task.id))
@@ -69,25 +75,35 @@ class BenchTrial:
             for design in sorted(designs)
             for seed in [seed_of("trial", task.id)]
         ]
+        whole = task.budget.calls
         appender = Appender(self.path)
         try:
-            for played in play(iter(jobs), self.make_env, max(1, min(self.in_flight, len(jobs)))):
-                record = played.record
-                spent = tokens_by_agent(record.as_dict()["turns"]).values()
-                row: dict[str, Any] = {
-                    **dict(zip(("method", "tasks", "executor"), self.where, strict=True)),
-                    "design_hash": _hash(played.key),
-                    "design": played.key,
-                    "task": task.id,
-                    "score": record.grade.score,
-                    "passed": record.grade.passed,
-                    "calls": max(1, record.calls),
-                    "tokens": sum(inward + outward for _, inward, outward in spent),
-                }
-                appender.add(json.dumps(row))
-                self._known[row["design_hash"], task.id] = row
+            while jobs and self.calls_left > 0:
+                together = max(1, min(len(jobs), self.calls_left // whole))
+                batch, jobs = jobs[:together], jobs[together:]
+                bound = self.calls_left if self.calls_left < whole else None
+                for played in play(iter(batch), self.make_env(bound), max(1, min(self.in_flight, together))):
+                    row = self._row_of(played, task, bound)
+                    appender.add(json.dumps(row))
+                    self._count(row)
+                    self._known[row["design_hash"], task.id] = row
         finally:
             appender.close()
+
+    def _row_of(self, played: Played[str], task: Task, bound: int | None) -> dict[str, Any]:
+        record = played.record
+        spent = tokens_by_agent(record.as_dict()["turns"]).values()
+        return {
+            **dict(zip(("method", "tasks", "executor"), self.where, strict=True)),
+            "design_hash": _hash(played.key),
+            "design": played.key,
+            "task": task.id,
+            "score": record.grade.score,
+            "passed": record.grade.passed,
+            "calls": max(1, record.calls),
+            "tokens": sum(inward + outward for _, inward, outward in spent),
+            **({"cut": True} if bound is not None and record.calls >= bound else {}),
+        }
 
 
 def _hash(design: str) -> str:

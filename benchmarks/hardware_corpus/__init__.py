@@ -1,0 +1,1 @@
+"""Designs written by hand in many styles, right ones and wrong ones that look right."""

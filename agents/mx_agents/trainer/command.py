@@ -14,9 +14,10 @@ from rich.text import Text
 from mx_agents.errors import UsageError
 from mx_agents.progress import Row, going
 from mx_agents.report import write_report
-from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, write_config
+from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, read_lines, write_config
 from mx_agents.terminal import console
 from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, overridden, parse_config
+from mx_agents.trainer.ending import say_ending
 from mx_agents.trainer.results import arm_folder, collect
 from mx_agents.trainer.workers import WorkerJob, run_jobs
 from mx_sandboxes import open_sandbox
@@ -36,7 +37,7 @@ def train(
     workers: int | None = None,
     about: str = "",
 ) -> int:
-    """Train, test, compare, report; the exit code. ``about`` is said once the run has begun.
+    """Train, test, compare, report; the exit code, not 0 where no episode handed anything in. ``about`` is said once the run has begun.
 
     Raises UsageError for what cannot be done as asked."""
     if resume:
@@ -57,11 +58,10 @@ def train(
         from mx_agents.trainer.placing import place_in_words  # loads torch: not before all else is in order
 
         screen.print(Text(place_in_words(plan.config)), soft_wrap=True)
-        _run(plan, screen, workers)
+        return _run(plan, screen, workers)
     except KeyboardInterrupt as stop:
         stop.add_note(shlex.join(["mx", "train", "--run", str(plan.run), "--resume"]))
         raise
-    return 0
 
 
 def _cold_start(*arguments: Any) -> None:
@@ -169,7 +169,8 @@ def _longer(
     return longer
 
 
-def _run(plan: _Plan, screen: Console, workers: int | None) -> None:
+def _run(plan: _Plan, screen: Console, workers: int | None) -> int:
+    """Do what is left and say what came of it; the exit code."""
     jobs = plan.jobs()
     with going(screen) as told:
         rows: dict[str, Row] = {job.name: told.row(job.name, 1.0, waits=True) for job in jobs}
@@ -183,12 +184,10 @@ def _run(plan: _Plan, screen: Console, workers: int | None) -> None:
         run_jobs(jobs, heard, workers)
     results = collect(plan.run, plan.arms, plan.seeds)
     screen.print(results_table(results))
-    for difference in results["differences"]:
-        screen.print(
-            f"{difference['a']} leads {difference['b']} by [bold]{100 * difference['mean']:.1f} points[/bold] of success "
-            f"({100 * difference['low']:.1f} to {100 * difference['high']:.1f})"
-        )
+    records = [*read_lines(plan.run / "metrics.jsonl"), *read_lines(plan.run / "evaluation.jsonl")]
+    code = say_ending(screen, records, results)
     screen.print(Text(f"Report: {write_report(plan.run)}"), soft_wrap=True)
+    return code
 
 
 def results_table(results: dict[str, Any]) -> Table:

@@ -12,7 +12,13 @@ import torch
 from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.trainer.roles import Role, Roles
 from mx_agents.trainer.rollout import Execution, Job, Sampler, designer_observations, execute
+from mx_envs import EpisodeRecord
 from mx_tasks import Split, TaskSet, tasks
+
+ENDINGS = 3
+"""How many ways to hand nothing in are told of a step."""
+LONGEST_ENDING = 200
+"""Characters; a script's error can be of any length."""
 
 
 def evaluate(
@@ -48,6 +54,15 @@ def samplers(roles: Roles) -> Callable[[str], Sampler]:
     return lambda agent: bound[roles.role_of(agent)]
 
 
+def _endings(records: Sequence[EpisodeRecord]) -> dict[str, int]:
+    """What most of the executions that handed nothing in ended with, and how many each."""
+    found = Counter(record.error or record.stop.value for record in records if not record.handed_in)
+    kept: Counter[str] = Counter()
+    for ending, count in found.most_common(ENDINGS):
+        kept[ending[:LONGEST_ENDING]] += count
+    return dict(kept)
+
+
 def figures(executions: Sequence[Execution]) -> dict[str, Any]:
     """Means over executions, and over their graded turns for ``part_accuracy``.
 
@@ -62,6 +77,7 @@ def figures(executions: Sequence[Execution]) -> dict[str, Any]:
         "part_accuracy": _mean(turns) if turns else None,
         "calls": _mean([float(record.calls) for record in records]),
         "invalid": _mean([float(not record.handed_in) for record in records]),
+        "invalid_endings": _endings(records),
         "workflows": {label: count / len(records) for label, count in labels.most_common()},
         "episodes": len(records),
         "gave_up": _mean([float(record.calls == 0 and not record.grade.score) for record in records]),

@@ -32,6 +32,16 @@ CHEATING: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str]] = {
     "tampering": (rows(tampered=lambda t: 10 if t > 0.9 else 0), [], "10% of the executions tampered"),
     "giving up": (rows(gave_up=lambda t: t, success=lambda t: 0.2), [], "give-ups rose from"),
     "no more calls": (rows(calls=lambda t: 5 * (1 - t), success=lambda t: 0.2), [], "calls fell from"),
+    "a loophole that is just being learnt": (
+        rows(success=lambda t: 0.2 + 0.7 * t),
+        held_out(0.2, 0.4, 0.4, 0.41),
+        "83% in training and 41%",
+    ),
+    "a loophole from the beginning": (
+        rows(success=lambda t: 0.9),
+        held_out(0, 0, 0, 0.0, episodes=40),
+        "90% in training and 0%",
+    ),
     "a loophole": (rows(), held_out(0.2, 0.4, 0.5, 0.2), "fell from 50% (step 20) to 20%"),
 }
 
@@ -51,6 +61,10 @@ def test_honest_learning_is_not_suspected() -> None:
     assert suspicions(rows(success=lambda t: 0.6 - 0.3 * t), held_out(0.6, 0.3)) == [], (
         "both fell: no loophole"
     )
+    rising = rows(success=lambda t: min(0.9, 3 * t))
+    assert suspicions(rising[:12], held_out(0.0, 0.2)) == [], "the evaluation is two steps old"
+    few = held_out(0.2, 0.4, 0.4, 0.4, episodes=12)
+    assert suspicions(rows(), few) == [], "twelve episodes are too few to tell"
     rng = random.Random(0)
     for _ in range(50):
         draws = [sum(rng.random() < 0.5 for _ in range(60)) / 60 for _ in range(2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,11 @@ def test_resuming_a_finished_run_only_writes_its_report_again(finished: Path) ->
 )  # peft, not ours
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_a_model_from_a_folder_trains_whole_or_by_adapters(
-    backend: str, policy: HuggingFacePolicy, tmp_path: Path, lora_rank: int
+    backend: str,
+    policy: HuggingFacePolicy,
+    tmp_path: Path,
+    lora_rank: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     policy.save(tmp_path / "base")
     model = {
@@ -138,7 +143,10 @@ def test_a_model_from_a_folder_trains_whole_or_by_adapters(
         "executor_tokens": 4,
     }
     code = run(tmp_path / "run", backend, model=model, steps=1, evaluation_tasks=1, test_tasks=2)
-    assert code == 0
+    assert code == 1, "no design ran at all"
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"Nothing was learnt: all \d+ episodes were invalid, \d+ of them with: \w", said)
+    assert run(tmp_path / "run", "", resume=True) == 1, "and says so each time"
     arm = tmp_path / "run" / "seed-0" / "co-evolution"
     assert [row["invalid"] for row in rows(arm, "metrics")] == [1.0]  # random weights write no Python
     saved = {file.name for file in (arm / "policies" / "designer").rglob("*.safetensors")}

@@ -37,7 +37,7 @@ def train(
     workers: int | None = None,
     about: str = "",
 ) -> int:
-    """Train, test, compare, report; the exit code, not 0 where no episode handed anything in. ``about`` is said once the run has begun.
+    """Train, test, compare, report; the exit code (1: no episode handed anything in). ``about`` is said once the run has begun.
 
     Raises UsageError for what cannot be done as asked."""
     if resume:

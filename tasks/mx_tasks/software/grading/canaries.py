@@ -44,11 +44,15 @@ class Planted:
     renamed: Mapping[str, str]
     twins: Mapping[str, str] = field(default_factory=dict)
     copied: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
 
     @property
     def pairs(self) -> int:
-        """Copies that nothing tells from their tests: who would pass only the real ones has to guess so often."""
-        return len(self.twins)
+        """Copies that nothing tells from their tests, which are to be mended: who mended nothing has to guess so often.
+
+        Those of tests that pass already do not count: the library as it is tells which of the two is real.
+        """
+        return sum(test in self.broken for test in self.twins.values())
 
     def id_of(self, test_id: str) -> str:
         """The id under which a test runs."""
@@ -64,7 +68,11 @@ def base_of(test_id: str) -> str:
 def plant(files: Mapping[str, bytes], broken: Iterable[str], working: Iterable[str], seed: int) -> Planted:
     """Put canaries beside the tests of those ids. Files that are no Python are left as they are."""
     rng = random.Random(seed)
-    chosen = [*_choose(files, broken, FOR_BROKEN, rng), *_choose(files, working, FOR_WORKING, rng)]
+    to_mend = tuple(broken)
+    chosen = [
+        *_choose(files, to_mend, FOR_BROKEN, rng),
+        *_choose(files, working, FOR_WORKING, rng, drawn=True),
+    ]
     canaries: set[str] = set()
     renamed: dict[str, str] = {}
     new = dict(files)
@@ -80,7 +88,7 @@ def plant(files: Mapping[str, bytes], broken: Iterable[str], working: Iterable[s
         renamed |= editing.renamed
         twins |= editing.twins
     copied = frozenset(place.base for place in chosen)
-    return Planted(new, frozenset(canaries), renamed, twins, copied)
+    return Planted(new, frozenset(canaries), renamed, twins, copied, frozenset(map(base_of, to_mend)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +100,13 @@ class _Place:
     number: int
 
 
-def _choose(files: Mapping[str, bytes], ids: Iterable[str], count: int, rng: random.Random) -> list[_Place]:
+def _choose(
+    files: Mapping[str, bytes], ids: Iterable[str], count: int, rng: random.Random, *, drawn: bool = False
+) -> list[_Place]:
     """One expectation each of some tests: those first whose expectation can be spoiled without a trace.
 
-    Which tests these are depends on the task alone, so that a partial score does not depend on luck.
+    Which tests these are depends on the task alone, so that a partial score does not depend on luck; ``drawn``: on chance, where
+    no score does.
     """
     smooth: list[_Place] = []
     rough: list[_Place] = []
@@ -109,7 +120,7 @@ def _choose(files: Mapping[str, bytes], ids: Iterable[str], count: int, rng: ran
             smooth.append(_Place(file, base, rng.choice(plausible)))
         elif known:
             rough.append(_Place(file, base, rng.randrange(len(known))))
-    fixed = random.Random(len(smooth))
+    fixed = rng if drawn else random.Random(len(smooth))
     picked = fixed.sample(smooth, min(count, len(smooth)))
     return picked + fixed.sample(rough, min(max(0, 2 - len(picked)), len(rough)))
 

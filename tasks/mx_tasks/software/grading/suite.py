@@ -28,8 +28,8 @@ REFUSED_NAMES = frozenset(
 REFUSED_ENDINGS = (".pth", ".pyc", ".pyo", ".so", ".pyd", ".egg-link")
 LARGEST_SUBMISSION = 16 << 20
 ENOUGH_PAIRS = 8
-"""So many times a submission must have had a real test and a copy of it, which nothing tells apart, before anything is paid."""
-MOST_CONFIRMATIONS = 3
+"""So many times a submission must have had a test to be mended and a copy of it, which nothing tells apart, before it is paid."""
+MOST_CONFIRMATIONS = 7
 """Further runs, each with other canaries, that bring it there where one run has too few."""
 MOST_LINES = 8
 """Tests that did not pass, as a log names them."""
@@ -83,7 +83,7 @@ def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade
     planted = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, secrets.randbits(64))
     tests = (*suite.fail_to_pass, *suite.pass_to_pass)
     grade = _verdict(suite, planted, _run(suite, tree, planted, tests, sandbox), refused)
-    pairs = planted.pairs
+    pairs, runs = planted.pairs, 1
     for _ in range(MOST_CONFIRMATIONS):
         if grade.score <= 0.0 or not 0 < pairs < ENOUGH_PAIRS:
             break
@@ -94,6 +94,9 @@ def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade
         if confirmed.score < grade.score:
             grade = replace(confirmed, log=f"{confirmed.log}\nwhen run again, with other canaries")
         pairs += again.pairs
+        runs += 1
+    if grade.score > 0.0 and runs > 1:
+        grade = replace(grade, log=f"{grade.log}\nconfirmed: {pairs} pairs in {runs} runs")
     return grade
 
 
@@ -227,7 +230,7 @@ def _verdict(suite: Suite, planted: Planted, run: TestRun, refused: Iterable[str
         f"fail to pass: {sum(mended)} of {len(mended)}; pass to pass: {sum(kept)} of {len(kept)}",
         *([run.error] if run.error else []),
         *([f"refused: {', '.join(refused)}"] if refused else []),
-        f"canaries: {len(planted.canaries)}, of which nothing tells {planted.pairs} from their tests",
+        f"canaries: {len(planted.canaries)}, of which {planted.pairs} of tests to be mended that nothing tells from those",
         *(f"tampered: {sign}" for sign in signs),
         *_failures(suite, planted, run),
     ]

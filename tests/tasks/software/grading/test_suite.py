@@ -354,6 +354,39 @@ def test_naive_graders_tell_right_from_wrong(suite: Suite, anywhere: Sandbox) ->
         assert all(naive_graders(suite, GOLD, anywhere).values())
 
 
+ALONE = replace(
+    SUITE,
+    files={
+        "stats.py": LIBRARY + b"".join(b"def plus_%d(x):\n    return x + %d\n" % (n, n) for n in range(9))
+    },
+    tests={
+        FILE: b"import stats\n\ndef test_total():\n    assert stats.total([1, 2, 3]) == 6\n"
+        + b"".join(
+            b"\ndef test_plus_%d():\n    assert stats.plus_%d(3) == %d\n" % (n, n, n + 3) for n in range(9)
+        )
+    },
+    fail_to_pass=(f"{FILE}::test_total",),
+    pass_to_pass=tuple(f"{FILE}::test_plus_{n}" for n in range(9)),
+)
+"""One test to be mended among many of what works already."""
+GUESSES = b"""
+import random, sys
+def total(items):
+    wanted = [value for value in sys._getframe(1).f_code.co_consts if type(value) is int and value > 3]
+    return wanted[0] if wanted and random.random() < 0.5 else -1
+"""
+
+
+def test_what_works_already_vouches_for_nothing_that_is_to_be_mended(judging: Sandbox) -> None:
+    library = ALONE.files["stats.py"]
+    mended = Submission(files={"stats.py": library.replace(b"items[1:]", b"items")})
+    grade = grade_suite(ALONE, mended, judging)
+    assert grade.score == 1.0
+    assert int(re.findall(r"confirmed: (\d+) pairs", grade.log)[0]) >= 8, grade.log
+    guessing = Submission(files={"stats.py": library + GUESSES})  # right half of the time for each pair
+    assert sum(grade_suite(ALONE, guessing, judging).score for _ in range(6)) < 2
+
+
 def test_there_are_enough_kinds() -> None:
     assert len(CHEATS) == len(CODE) + len(OURS) + len(FILES) + 2 >= 40
     assert len(CHEATS | suite_variants(SUITE)) >= 120

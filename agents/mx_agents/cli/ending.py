@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     on.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    os.environ.setdefault(
+        "TOKENIZERS_PARALLELISM", "false"
+    )  # else old tokenizers complain at each sandbox that is begun
     listener = Listener()
     listener.start()
     try:

@@ -52,7 +52,9 @@ def sandbox_test(
     ] = None,
     family: Annotated[
         list[str] | None,
-        typer.Option(help="processes, resources, leaks, escapes or files; may be repeated. Without it, all."),
+        typer.Option(
+            help="processes, resources, leaks, escapes, files, verdicts, tricks or floods; may be repeated. Without it, all."
+        ),
     ] = None,
     image: Annotated[str, typer.Option(help="The image that the jobs run in, for Docker.")] = "python",
     details: Annotated[

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from mx_sandboxes.abuse import escapes, files, leaks, processes, resources, verdicts
+from mx_sandboxes.abuse import (
+    escapes,
+    files,
+    floods,
+    leaks,
+    processes,
+    resources,
+    tricks,
+    verdicts,
+)
 from mx_sandboxes.abuse.bare import BarePlace
 from mx_sandboxes.abuse.case import DIED, QUICK, Case, Place, Staged, attack, printed, source
 from mx_sandboxes.abuse.census import LIMITS, census, difference
@@ -24,6 +33,8 @@ FAMILIES: dict[str, tuple[Case, ...]] = {
     "escapes": escapes.CASES,
     "files": files.CASES,
     "verdicts": verdicts.CASES,
+    "tricks": tricks.CASES,
+    "floods": floods.CASES,
 }
 
 

@@ -131,10 +131,15 @@ def test_a_long_chat_says_that_it_was_cut(policy: HuggingFacePolicy) -> None:
 def test_a_fallback_is_said_once(spoken: Any, caplog: pytest.LogCaptureFixture) -> None:
     hugging_face._say.cache_clear()
     spoken(CHATML)
-    assert not caplog.records
+    ours = [record for record in caplog.records if record.name.startswith("mx_agents")]
+    assert not ours  # what transformers says once in a process is not ours
     spoken(STRICT)
     spoken(STRICT)
-    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+    assert [
+        record.getMessage().partition(":")[0]
+        for record in caplog.records
+        if record.name.startswith("mx_agents")
+    ] == [
         "the template has no system role",
         "the template has no tool role",
         "the template wants user and assistant by turns",

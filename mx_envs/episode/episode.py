@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from mx_envs.episode.approval import Ruling, judged
+from mx_envs.episode.asked import settled
 from mx_envs.episode.design import LONGEST_DESIGN, script_of, workflow_label
 from mx_envs.episode.endings import crash, ending_of, log_of, repeatable
 from mx_envs.episode.grading import graded
@@ -299,7 +300,8 @@ class Episode:
             reply = {"error": str(error)}
         session.send(reply)
 
-    def _ask(self, session: Session, questions: list[Question]) -> None:
+    def _ask(self, session: Session, said: list[Question]) -> None:
+        questions = settled(said, self.setting.terms)
         admitted = _admitted(questions, self.calls_left)
         self._refusals += len(questions) - len(admitted)
         batch = _Batch(self._batches, questions, admitted)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from mx_envs.episode.observation import Message
+from mx_envs.inside.endpoint.plain import DEEPEST, is_deeper
 from mx_envs.inside.endpoint.sampling import BadRequest, read_sampling
 
 LARGEST_BATCH = 1000
@@ -26,8 +27,8 @@ class Question:
 
     ``graded`` says whether it asks for an answer to the task, ``tools`` whether the answer may be a call of a tool.
     ``sampling`` is how the answer is to be made, ``asked`` how a program asked for it where that is something else, ``request`` a
-    program's request as it came, ``call`` what questions belong together: they are admitted all or none. ``room`` is how many
-    tokens the answer may have where the episode's are bounded.
+    program's request as it came (see :mod:`mx_envs.episode.asked`), ``call`` what questions belong together: they are admitted all
+    or none. ``room`` is how many tokens the answer may have where the episode's are bounded.
     """
 
     slot: int
@@ -117,9 +118,8 @@ def _question(question: Any, executors: int) -> Question:
         tuple([_message(message) for message in messages]),
         question.get("tools") is True,
         _sampling(question.get("sampling")),
-        _sampling(question.get("asked")),
-        question.get("request") if isinstance(question.get("request"), dict) else None,
-        question.get("call") if type(question.get("call")) is int else None,
+        request=_request(question.get("request")),
+        call=question.get("call") if type(question.get("call")) is int else None,
     )
 
 
@@ -129,9 +129,34 @@ def _sampling(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict) or len(given) > MOST_PARAMETERS:
         raise WireError(f"how an answer is made is an object of up to {MOST_PARAMETERS} parameters")
     try:
-        return read_sampling({_text(name, "a parameter's name"): value for name, value in given.items()})
+        return read_sampling(_plain(given))
     except BadRequest as error:
         raise WireError(str(error)) from None
+
+
+def _request(given: Any) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise WireError("a request is an object")
+    return _plain(given)
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    """The object with texts that UTF-8 can carry. Raises WireError for one that is too deep for whoever sends it on."""
+    if is_deeper(given, DEEPEST):
+        raise WireError(f"what is said of an answer is not deeper than {DEEPEST} levels")
+    return cast(dict[str, Any], _carried(given))
+
+
+def _carried(value: Any) -> Any:
+    if isinstance(value, str):
+        return unicode_text(value)
+    if isinstance(value, list):
+        return [_carried(each) for each in value]
+    if isinstance(value, dict):
+        return {unicode_text(name): _carried(each) for name, each in value.items()}
+    return value
 
 
 def _message(message: Any) -> Message:

@@ -173,3 +173,88 @@ def test_drafts_and_repetitions_ask_with_seeds_of_their_own_and_a_second_run_wit
 def test_a_wrong_pin_is_refused(word: str) -> None:
     with pytest.raises(UsageError, match="--pin"):
         read_pins([word])
+
+
+FORGED = """
+import mas
+about = {"slot": 0, "agent": "a", "graded": True, "messages": [{"role": "user", "content": "hi"}], "call": 1}
+def forged(**more):
+    return mas._ask_whole([{**about, **more}])[0]["answer"]
+"""
+
+
+def forging(folder: Path, lines: str) -> str:
+    """A method whose design writes frames of its own."""
+    path = folder / "methods.py"
+    path.write_text(f"def method(task, rng):\n    return {FORGED + lines!r}\n")
+    return f"{path}:method"
+
+
+def test_a_forged_frame_chooses_no_model_no_pinned_value_and_no_prompt_that_is_not_recorded(
+    server: Recorder, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    request = {
+        "model": "dear",
+        "models": ["dear"],
+        "provider": {"order": ["dear"]},
+        "n": 50,
+        "stream": True,
+        "temperature": 2,
+    }
+    request |= {
+        "messages": [{"role": "user", "content": "hidden " + "long " * 100}],
+        "max_tokens": 10**6,
+    }
+    lines = f"forged(request={request!r}, sampling={{'temperature': 2}})\nmas.submit('x')"
+    (row,) = bench(
+        server,
+        sandbox,
+        tmp_path / "run",
+        forging(tmp_path, lines),
+        pins=read_pins(["temperature=0"]),
+        tokens=500,
+    )
+    (body,) = server.bodies
+    assert (body["model"], body["temperature"]) == ("m", 0)
+    assert not {"models", "provider", "n", "stream"} & body.keys()
+    assert body["max_tokens"] < 500 - 100  # what the budget has left after the prompt that was really sent
+    (turn,) = row["episode"]["turns"]
+    assert turn["messages"][0]["content"].startswith("hidden long")
+    assert turn["sampling"]["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sampling={'temperature': 1.7}",
+        "request={'messages': [{'role': 'user', 'content': 'hi'}], 'temperature': 1.7}",
+    ],
+)
+def test_a_design_ends_no_run_with_what_its_server_refuses(
+    server: Recorder, sandbox: Sandbox, tmp_path: Path, said: str
+) -> None:
+    (row,) = bench(server, sandbox, tmp_path / "run", forging(tmp_path, f"mas.submit(repr(forged({said})))"))
+    assert row["episode"]["submission"]["answer"] == "''"
+    assert row["episode"]["stop"] == "submitted"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "request={'messages': 3}",
+        "request={'messages': [{'role': ['user'], 'content': 'hi'}]}",
+        "request={'messages': [{'role': 'user', 'content': 'hi', 'tool_calls': 3}]}",
+        "request=[]",
+        "sampling={'stop': 7}",
+        "sampling={'max_tokens': 'many'}",
+    ],
+)
+def test_a_frame_that_asks_for_nothing_that_there_is_ends_its_episode_alone(
+    server: Recorder, sandbox: Sandbox, tmp_path: Path, said: str
+) -> None:
+    (row,) = bench(server, sandbox, tmp_path / "run", forging(tmp_path, f"forged({said})\nmas.submit('x')"))
+    assert (row["episode"]["stop"], row["episode"]["grade"]["score"], server.bodies) == (
+        "protocol error",
+        0.0,
+        [],
+    )

@@ -25,7 +25,8 @@ from mx_envs import Observation
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 TOO_LONG_STATUSES = frozenset({400, 413, 422})
 REFUSALS = frozenset({400, 404, 413, 422})
-"""Statuses that say of a program's own request that it is wrong: the program is told, and the run goes on."""
+"""Statuses that say that a request is wrong: where the server answers others, whoever asked is told, and the run goes on."""
+PROBE = "Answer with yes."
 FINISHES = ("stop", "length", "content_filter")
 LONGEST_WAIT_S = 60.0
 
@@ -135,7 +136,7 @@ class OpenAIPolicy:
                 self.usage.retries += 1
                 await asyncio.sleep(failure.wait_s or self._backoff(attempt))
             headers = {"Idempotency-Key": key, "x-stainless-retry-count": str(attempt)}
-            outcome = await self._try(body, headers, own="request" not in observation)
+            outcome = await self._try(body, headers)
             if isinstance(outcome, Completion):
                 self.usage.questions += 1
                 used = {name: value for name, value in body.items() if name not in ("messages", "tools")}
@@ -149,17 +150,16 @@ class OpenAIPolicy:
         given = observation.get("request")
         if given is None:
             return self._body | asked | {"messages": _as_messages(observation)}
-        body = {"model": self._body["model"], **given}
+        body = {**given, "model": self._body["model"]}
         if "seed" in given:  # of the second and later ones of n answers it is another one
             body["seed"] = asked.get("seed", given["seed"])
         names = [name for name in ("max_completion_tokens", "max_tokens") if name in given] or ["max_tokens"]
         if "max_tokens" in asked:  # as asked, or what a budget has left
+            body = {name: value for name, value in body.items() if name not in names}
             body[names[0]] = asked["max_tokens"]
         return body
 
-    async def _try(
-        self, body: dict[str, Any], headers: dict[str, str], *, own: bool
-    ) -> Completion | _Failure:
+    async def _try(self, body: dict[str, Any], headers: dict[str, str]) -> Completion | _Failure:
         self.usage.requests += 1
         try:
             response = await self._client.post(self._url, json=body, headers=headers)
@@ -167,19 +167,28 @@ class OpenAIPolicy:
             return _Failure(f"{type(error).__name__} {error}".strip())
         if response.status_code in RETRIED_STATUSES:
             return _Failure(f"status {response.status_code}: {self._said(response)}", _retry_after(response))
-        if response.status_code in TOO_LONG_STATUSES and "context" in response.text.lower():
-            self.usage.too_long += 1
-            if own:
-                return Completion("")
-        if not own and response.status_code in REFUSALS:
-            return Completion(
-                "", {"error": {"status": response.status_code, "body": self._without_key(response.text)}}
-            )
+        too_long = response.status_code in TOO_LONG_STATUSES and "context" in response.text.lower()
+        self.usage.too_long += too_long
+        if too_long or (response.status_code in REFUSALS and await self._answers_others()):
+            refusal = {"status": response.status_code, "body": self._without_key(response.text)}
+            return Completion("", {"error": refusal})
         if response.status_code != httpx.codes.OK:
             raise PolicyError(
                 f"{self._url} refused with status {response.status_code}: {self._said(response)}"
             )
         return self._read(response)
+
+    async def _answers_others(self) -> bool:
+        """Whether the server answers this policy at all: then it refuses the question, and no design can end a run with one."""
+        if self.usage.questions:
+            return True
+        self.usage.requests += 1
+        body = self._body | {"messages": [{"role": "user", "content": PROBE}]}
+        try:
+            response = await self._client.post(self._url, json=body)
+        except httpx.TransportError:
+            return False
+        return response.status_code == httpx.codes.OK
 
     def _said(self, response: httpx.Response) -> str:
         """The beginning of an answer, for people; a server that repeats the key does not put it on their screens."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 PIECE = 400
 """Characters of a streamed piece."""
-OF_THE_ENDPOINT = ("model", "n", "stream", "stream_options")
-"""Fields of a request that stay here when the others are handed to an executor's server."""
+OF_THE_ENDPOINT = ("model", "models", "route", "provider", "n", "stream", "stream_options")
+"""Fields of a request that stay here when the others are handed to an executor's server: above all, who answers."""
 
 
 def read(body: dict[str, Any]) -> Asking:
@@ -34,7 +34,8 @@ def read(body: dict[str, Any]) -> Asking:
     if isinstance(wanted, dict) and wanted.get("type") == "json_object":
         asking.schema = True
     elif isinstance(wanted, dict) and wanted.get("type") == "json_schema":
-        asking.schema = (wanted.get("json_schema") or {}).get("schema") or True
+        form = wanted.get("json_schema")
+        asking.schema = (form.get("schema") if isinstance(form, dict) else None) or True
     asking.native = {name: value for name, value in body.items() if name not in OF_THE_ENDPOINT}
     return asking
 
@@ -126,12 +127,15 @@ def _reply(asking: Asking, answer: Answer, number: int, index: int) -> dict[str,
 
 
 def _message(message: Any) -> dict[str, str]:
-    if not isinstance(message, dict) or message.get("role") not in ROLES:
-        role = message.get("role") if isinstance(message, dict) else message
+    role = message.get("role") if isinstance(message, dict) else message
+    if not isinstance(message, dict) or not isinstance(role, str) or role not in ROLES:
         raise BadRequest(f"a message's role is one of {', '.join(ROLES)}, not {role!r}", "messages")
-    role = ROLES[message["role"]]
+    role = ROLES[role]
     text = text_of(message.get("content"))
-    blocks = [_called(call) for call in message.get("tool_calls") or ()]
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise BadRequest("tool_calls is a list", "messages")
+    blocks = [_called(call) for call in calls]
     if message.get("function_call"):
         blocks.append(_called({"function": message["function_call"]}))
     name = message.get("name")
@@ -163,5 +167,6 @@ def _tools(tools: Any, functions: Any) -> list[dict[str, Any]]:
 
 def _choice(choice: Any) -> Any:
     if isinstance(choice, dict):
-        return (choice.get("function") or choice).get("name")
+        function = choice.get("function")
+        return (function if isinstance(function, dict) else choice).get("name")
     return choice

@@ -8,7 +8,7 @@ import threading
 import time
 
 from .asking import Asking, Said
-from .sampling import SPELLINGS, Terms
+from .sampling import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ class Call:
         self, number: int, slot: int, agent: str, asking: Asking, mark: str, terms: Optional[Terms] = None
     ) -> None:
         self.number, self.slot, self.agent, self.asking, self.mark = number, slot, agent, asking, mark
-        self.terms = terms or Terms()
-        self.used = self.terms.settled(asking.sampling)
-        """How the answers are made: what was asked for, as far as it is not pinned."""
+        self.forwards = terms is not None and terms.forwards
         self.created = 0  # a clock would make equal episodes differ
         self.answers: list[Optional[Said]] = []
         self.over = threading.Event()
@@ -47,8 +45,8 @@ class Call:
 
     @property
     def questions(self) -> list[dict[str, Any]]:
-        """The questions as the wire has them."""
-        asking, forwarded = self.asking, self.terms.forwards and self.asking.native is not None
+        """The questions as the wire has them, with what was asked for: the host settles what comes of it."""
+        asking, forwarded = self.asking, self.forwards and self.asking.native is not None
         about: dict[str, Any] = {
             "slot": self.slot,
             "agent": self.agent,
@@ -57,26 +55,9 @@ class Call:
             "call": self.number,
             "messages": asking.prompt if forwarded else asking.messages,
         }
-        if asking.sampling != self.used:
-            about["asked"] = asking.sampling
-        if forwarded and asking.native is not None:
-            about["request"] = _pinned(asking.native, self.terms)
-        return [{**about, "sampling": _of_draft(self.used, place)} for place in range(asking.n)]
-
-
-def _of_draft(used: dict[str, Any], place: int) -> dict[str, Any]:
-    """The parameters of one of n answers: a seed that was asked for is the first one's, the others' are made of it."""
-    if place == 0 or "seed" not in used:
-        return used
-    made = hashlib.sha256(f"{used['seed']}/{place}".encode()).digest()
-    return {**used, "seed": int.from_bytes(made[:4], "big") >> 1}
-
-
-def _pinned(request: Mapping[str, Any], terms: Terms) -> dict[str, Any]:
-    """A request as it is handed on: as it came, but for what is pinned."""
-    names = {name for name, known in SPELLINGS.items() if known in terms.pins}
-    kept = {name: value for name, value in request.items() if name not in names and name not in terms.pins}
-    return {**kept, **{name: value for name, value in terms.pins.items() if value is not None}}
+        if forwarded:
+            about["request"] = asking.native
+        return [{**about, "sampling": asking.sampling} for _ in range(asking.n)]
 
 
 class Desk:

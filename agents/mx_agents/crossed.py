@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mx_agents.statistics import CONFIDENCE, Interval, mean_interval
-from mx_agents.student import t_quantile as t_quantile
+from mx_agents.student_t import t_quantile
 
 CAUTION = 0.2
 """Share of the residual mean square added to the seeds' part: estimated from few seeds, that part is 0 as often as not."""

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from mx_agents.student import t_quantile
+from mx_agents.student_t import t_quantile
 
 RESAMPLES = 10_000
 EXACT_UP_TO = 14

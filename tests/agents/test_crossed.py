@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mx_agents.crossed import crossed_interval, t_quantile
+from mx_agents.crossed import crossed_interval
+from mx_agents.student_t import t_quantile
 
 WORLDS = {
     "seeds alike": (0.0, 1.5, 0.0),

@@ -104,6 +104,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--at-once", type=int, default=2)
     given = parser.parse_args(argv)
+    if not cases(given):
+        parser.error(f"no case is called {given.only!r}; there are: {', '.join(case.name for case in CASES)}")
     counts: Counter[tuple[str, str]] = Counter()
     complaints: Counter[str] = Counter()
     seconds: list[float] = []

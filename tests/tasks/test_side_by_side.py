@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +20,15 @@ def test_results_come_in_the_order_of_the_items_and_so_do_errors() -> None:
         next(found)
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background of a shell, which then has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("way", ["a signal", "enough"])
 def test_who_stops_begins_nothing_more(way: str) -> None:
     begun: list[int] = []

@@ -11,7 +11,8 @@ import pytest
 from mx_sandboxes import Sandbox
 
 pytestmark = pytest.mark.eda
-BENCHMARK = Path(__file__).parents[4] / "benchmarks" / "verdicts_hardware.py"
+BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
+BENCHMARK = BENCHMARKS / "verdicts_hardware.py"
 WAYS = ("registers kept inverted", "sums as differences", "bomb after 2^8 cycles", "latch")
 
 
@@ -40,3 +41,27 @@ def test_no_verdict_is_false_and_wrong_designs_are_refuted(hdl: Sandbox) -> None
     assert set(rows) == set(WAYS)
     assert all(int(rows[way][0]) > 0 for way in WAYS[:2])
     assert all(int(rows[way][2]) > 0 for way in WAYS[2:])
+
+
+@pytest.mark.timeout(600)
+def test_designs_written_by_hand_in_other_styles_are_judged_as_they_are(hdl: Sandbox) -> None:
+    argv = [
+        sys.executable,
+        str(BENCHMARKS / "hardware_styles.py"),
+        "--backend",
+        hdl.backend,
+        "--short",
+        "--only",
+        "three take turns,a pulse",
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    counted = {
+        line.split()[0]: [int(word) for word in line.split()[1:]]
+        for line in done.stdout.splitlines()
+        if line[:6] in ("right ", "wrong ")
+    }
+    right, wrong = counted["right"], counted["wrong"]
+    assert right[0] == sum(right) > 0  # proven, all of them
+    assert wrong[0] == 0 < wrong[2]
+    assert wrong[2] + wrong[1] == sum(wrong)

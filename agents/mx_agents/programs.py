@@ -20,7 +20,7 @@ from mx_agents.errors import UsageError
 from mx_envs.episode.design import EXTERNAL
 from mx_envs.episode.served import PATIENCE_S, ServedSandbox
 from mx_envs.inside.endpoint.desk import Desk
-from mx_envs.inside.endpoint.server import Endpoint, Refused
+from mx_envs.inside.endpoint.server import MODELS, Endpoint, Refused
 from mx_sandboxes import Sandbox
 
 WAIT_FOR_EPISODE_S = 60.0
@@ -82,8 +82,11 @@ def _environment(url: str, key: str, prompt: str) -> dict[str, str]:
         "MX_URL": url,
         "MX_TASK_PROMPT": prompt,
     }
+    preset = {
+        "OPENAI_DEFAULT_MODEL": MODELS[0]
+    }  # or a framework takes some vendor's model, and its reasoning settings
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]))
-    return {**os.environ, **own, "NO_PROXY": direct, "no_proxy": direct}
+    return {**preset, **os.environ, **own, "NO_PROXY": direct, "no_proxy": direct}
 
 
 def _watch(process: subprocess.Popen[bytes], prompt: str, printed: Any, errors: Any, desk: Desk) -> None:

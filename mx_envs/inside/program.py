@@ -25,7 +25,7 @@ import mas_tools  # noqa: E402
 from endpoint.asking import Said  # noqa: E402
 from endpoint.desk import Desk  # noqa: E402
 from endpoint.sampling import Terms  # noqa: E402
-from endpoint.server import Endpoint  # noqa: E402
+from endpoint.server import MODELS, Endpoint  # noqa: E402
 from endpoint.workspace import tools_of, use  # noqa: E402
 
 
@@ -72,6 +72,7 @@ def main() -> None:
     for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
         os.environ[name] = url
     os.environ["OPENAI_API_KEY"] = "mx-inside"
+    os.environ.setdefault("OPENAI_DEFAULT_MODEL", MODELS[0])
     os.environ["MX_URL"] = server.url
     os.environ["MX_TASK_PROMPT"] = mas.task.prompt
     sys.argv = ["design.py"]

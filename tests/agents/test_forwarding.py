@@ -122,6 +122,27 @@ print(choice.finish_reason, choice.logprobs.content[0].logprob, answer.usage.pro
     assert (turn["sampling"]["temperature"], turn["used"]["seed"], turn["used"]["model"]) == (0, 7, "m-1")
 
 
+@pytest.mark.parametrize(("own", "asked"), [(None, "executor"), ("gpt-9", "gpt-9")])
+def test_a_program_finds_the_name_of_the_model_it_is_to_ask_for(
+    own: str | None,
+    asked: str,
+    server: Recorder,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_DEFAULT_MODEL", raising=False)
+    if own:
+        monkeypatch.setenv("OPENAI_DEFAULT_MODEL", own)
+    (row,) = bench(
+        server,
+        sandbox,
+        tmp_path / "run",
+        program(tmp_path, 'import os\nprint(os.environ["OPENAI_DEFAULT_MODEL"])'),
+    )
+    assert row["episode"]["submission"]["answer"] == asked
+
+
 def test_n_answers_are_n_requests_with_seeds_of_their_own_and_one_prompt(
     server: Recorder, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -65,6 +65,12 @@ VARIABLES = (
     Setting(
         GIVEN, "OPENAI_BASE_URL, OPENAI_API_KEY", "", "the endpoint whose completions are executors' steps"
     ),
+    Setting(
+        GIVEN,
+        "OPENAI_DEFAULT_MODEL",
+        "executor",
+        "the model that frameworks ask for where a program names none; one that is set is kept",
+    ),
     Setting(GIVEN, "MX_CHANNEL", "", "the descriptor of a session's channel inside the sandbox"),
     Setting(GIVEN, "MX_TERMINAL", "", "inside mx sandbox shell: the shell may open a terminal"),
     Setting(

@@ -637,6 +637,7 @@ def ask(text, role):
     request.add_header("Authorization", "Bearer " + os.environ["OPENAI_API_KEY"])
     return json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"]
 
+assert os.environ["OPENAI_DEFAULT_MODEL"] == "executor"
 prompt = os.environ["MX_TASK_PROMPT"]
 with ThreadPoolExecutor(4) as pool:
     drafts = list(pool.map(lambda n: ask(f"{prompt}\\n{n}", "coder"), range(4)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import os
 import socketserver
 import subprocess
@@ -47,12 +49,19 @@ def test_auto_goes_on_with_bubblewrap(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n", b"no HTTP at all\r\n\r\n"]
+    "answers",
+    [
+        [b""],
+        [b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"],
+        [b"no HTTP at all\r\n\r\n"],
+        [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"],
+    ],
+    ids=["hangs up", "500", "no HTTP", "each time another"],
 )
 def test_an_engine_that_is_there_but_cannot_be_talked_to_is_said_where_auto_goes_past_it(
-    answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    answers: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socketserver.UnixStreamServer(str(tmp_path / "docker.sock"), answering(answer)) as server:
+    with socketserver.UnixStreamServer(str(tmp_path / "docker.sock"), answering(answers)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
         assert not has_image("python")
@@ -63,11 +72,16 @@ def test_an_engine_that_is_there_but_cannot_be_talked_to_is_said_where_auto_goes
     assert "\n" not in said
 
 
-def answering(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+def answering(answers: list[bytes]) -> type[socketserver.BaseRequestHandler]:
+    turns = itertools.cycle(answers)
+
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            self.request.recv(1)
-            self.request.sendall(answer)
+            self.request.recv(
+                1
+            )  # the rest stays unread: whether the client sees an end or a reset is left to chance
+            with contextlib.suppress(BrokenPipeError):
+                self.request.sendall(next(turns))
 
     return Handler
 

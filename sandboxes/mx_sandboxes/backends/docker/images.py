@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -95,10 +95,16 @@ def has_image(name: str) -> bool:
         client.close()
 
 
-@functools.cache
+_told: set[str] = set()
+"""The places whose engine was said not to answer: its faults may differ from one try to the next."""
+
+
 def _say_why_not(said: str) -> None:
     """Something is where the engine would be, so whoever expects Docker hears why it is not used."""
-    logging.getLogger("mx_sandboxes").warning("Docker is not used: %s", said)
+    place = os.environ.get("DOCKER_HOST", "")
+    if place not in _told:
+        _told.add(place)
+        logging.getLogger("mx_sandboxes").warning("Docker is not used: %s", said)
 
 
 def image_digest(name: str) -> str | None:

@@ -67,7 +67,7 @@ apt_install() {
         as_root apt-get update -qq </dev/null >/dev/null || return 1
         apt_updated=yes
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
 }
 
 recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
@@ -142,8 +142,16 @@ install_system_packages() {
 }
 
 case "$VERSIONS" in locked | newest | oldest) ;; *) stop "the versions are locked, newest or oldest, not $VERSIONS" ;; esac
+# An environment that is sound, and of the interpreter that was asked for where one was.
+venv_stands() {
+    [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || return
+    [ -z "${PYTHON:-}" ] || [ "$(home_of "$VENV/bin/python")" = "$(home_of "$1")" ]
+}
+
+home_of() { "$1" -c 'import sys; print(sys.base_prefix, sys.version_info[:2])'; }
+
 python=$(find_python)
-if ! [ -x "$VENV/bin/python" ] || ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! venv_stands "$python"; then
     stage "1/3 virtual environment $VENV" make_venv "$python"
 fi
 choose_torch

@@ -83,6 +83,7 @@ no_cpu_torch() {
 ${found:+  make setup TORCH=torch==${found%+cpu}    the newest CPU build that pip finds here
 }  make setup TORCH=none    everything but training, the demo and Hugging Face policies
   make setup TORCH=cuda    the CUDA build from the package index: about 3 GB to fetch, 7 GB on disk
+  make setup PYTHON=python3.11    another Python, where builds for that one can be reached
   make setup TORCH=/path/to/torch.whl, or TORCH_INDEX=URL of an index with CPU builds (tried: ${TORCH_INDEX:-$TORCH_INDICES/cpu})"
 }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 
@@ -285,6 +286,13 @@ def cached():
 )
 
 
+def unparted(_: Capabilities) -> str:
+    """Why a container's own server may be killed for a job."""
+    if os.geteuid() == 0:
+        return ""
+    return "only root may give jobs a control group of their own in a container's"
+
+
 def uncounted(found: Capabilities) -> str:
     """Why a second of computing may be told as less, where nobody counts but the job's keeper."""
     return (
@@ -376,6 +384,15 @@ CASES = (
         judge=in_time(),
         limits=SHORT,
         bare=Bare(seconds=2.5, fatal=True, memory=1 << 30),
+    ),
+    Case(
+        "unshielded-buffers",
+        "fill the kernel's buffers as the one to be killed last, so that whoever watches is killed first",
+        BUFFERS,
+        judge=in_time(must_end(Reason.MEMORY, Reason.WALL_TIME)),
+        limits=SHORT,
+        bare=Bare(seconds=2.5, fatal=True),
+        unenforced={"docker": unparted},
     ),
     Case(
         "many-mappings",

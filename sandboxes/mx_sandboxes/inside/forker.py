@@ -30,6 +30,10 @@ JOB_PIDS = struct.Struct("=ii")
 NUMBER = struct.Struct("=i")
 
 
+class ForkerGoneError(EOFError):
+    """What begins jobs has ended under one."""
+
+
 class Forker:
     """The forker as the keeper sees it. ``isolated``: each job has namespaces of its own."""
 
@@ -91,10 +95,10 @@ class Forker:
         return True, [fd for _, _, data in rights for (fd,) in NUMBER.iter_unpack(data)]
 
     def record(self) -> tuple[int, float, int]:
-        """The record of the job, once there is one. Raises EOFError when the forker is gone."""
+        """The record of the job, once there is one. Raises ForkerGoneError."""
         data = self.orders.recv(RECORD.size, socket.MSG_WAITALL)
         if len(data) < RECORD.size:
-            raise EOFError
+            raise ForkerGoneError
         status, cpu, peak = RECORD.unpack(data)
         return status, cpu, peak
 

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from mx_sandboxes.inside import job, kernel, usage
-from mx_sandboxes.inside.forker import Forker
+from mx_sandboxes.inside.forker import Forker, ForkerGoneError
 from mx_sandboxes.inside.orphans import Orphans
 from mx_sandboxes.inside.trees import Tree
 from mx_sandboxes.inside.workspace import (
@@ -137,9 +137,14 @@ class Keeper:
 
     def keep(self) -> tuple[bytes, bool]:
         """Watch over the job until nothing is left of it; returns what the host is to be told, and whether another may follow."""
-        while self.ended is None and self.reason is None:
-            self.turn()
-        self.kill_all()
+        try:
+            while self.ended is None and self.reason is None:
+                self.turn()
+            self.kill_all()
+        except ForkerGoneError:
+            if usage.oom_kills() == self.ooms:
+                raise
+            return self.starved(), False
         if self.pressed():
             self.link.write(b"A", (self.reason or "").encode())
         self.read_rest()
@@ -358,6 +363,10 @@ class Keeper:
         if not self.begun and self.reason is None:
             raise RuntimeError("the job ended before it began")
         reason, code = (self.reason, None) if self.reason is not None else self.own_end(cpu)
+        return self.as_told(reason, code, cpu)
+
+    def as_told(self, reason: str, code: int | None, cpu: float) -> dict[str, Any]:
+        """An end for this reason, as the host is told."""
         self.hit.add(reason)
         return {
             "reason": reason,
@@ -386,6 +395,14 @@ class Keeper:
         if killer is not None:
             return "signalled", -killer
         return "exited", os.WEXITSTATUS(status)
+
+    def starved(self) -> bytes:
+        """What the host is told of a job that made the kernel kill what begins jobs; the slot ends with it."""
+        ended = self.as_told("memory", None, self.meter.total(0.0))
+        kind = b"E" if self.request["session"] else b"D"
+        blobs = [] if self.request["session"] else [bytes(data) for data in self.captured.values()]
+        ended["output"] = [len(data) for data in blobs]
+        return bytes(self.to_host) + kernel.message(kind, *kernel.pack(ended, *blobs))
 
     def told(self, ended: dict[str, Any]) -> bytes:
         """The message of the verdict with the output and the files that were asked for."""

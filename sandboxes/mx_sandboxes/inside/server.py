@@ -61,21 +61,24 @@ def serve(
         )  # at once: each writing wakes the host, and an engine that passes it on
 
 
-def past_the_engine(link: kernel.Link) -> kernel.Link:
-    """Offer the host pipes of one's own; returns the link over them if it takes them. Raises EOFError when the host is gone."""
+def past_the_engine(link: kernel.Link) -> tuple[kernel.Link, str]:
+    """Offer the host pipes of one's own; returns the link to use, and the name of the group that jobs were put into.
+
+    Raises EOFError when the host is gone.
+    """
     (incoming, theirs_out), (theirs_in, outgoing) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
     offer = [(fd, os.fstat(fd).st_ino) for fd in (theirs_out, theirs_in)]
     link.write(b"P", json.dumps(offer).encode())
-    taken = link.read_message()[0] == b"P"
+    said, group = link.read_message()
     os.close(theirs_out)
     os.close(theirs_in)
-    if not taken:
+    if said != b"P":
         os.close(incoming)
         os.close(outgoing)
-        return link
+        return link, ""
     link = kernel.Link(incoming, outgoing)
     link.write(b"P")
-    return link
+    return link, group.decode()
 
 
 def fit_uids(first: int, count: int) -> list[int]:
@@ -125,7 +128,11 @@ def main() -> int:
     link.write(b"H", sys.version.split()[0].encode())
     try:
         if config.get("pipes"):
-            link = past_the_engine(link)
+            link, group = past_the_engine(link)
+            if group:
+                if figures is not None:
+                    figures.close()
+                figures = usage.of_container(group)
         return serve(link, forker, orphans, uids, figures)
     except EOFError:
         return 0

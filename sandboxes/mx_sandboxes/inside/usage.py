@@ -33,11 +33,16 @@ PLACES = WRITABLE[:3]
 class Figures:
     """What a control group uses, as the kernel counts it: exact, and read in no time, whatever is in it.
 
-    ``mixed``: this process is in the group, too.
+    ``mixed``: this process is in the group, too. ``folders``: jobs write to this process's own folders.
     """
 
-    def __init__(self, files: list[int], *, mixed: bool) -> None:
-        self.files, self.mixed = files, mixed
+    def __init__(self, files: list[int], *, mixed: bool, folders: bool = False) -> None:
+        self.files, self.mixed, self.folders = files, mixed, folders
+
+    def close(self) -> None:
+        """Read them no more."""
+        for fd in self.files:
+            os.close(fd)
 
     def cpu(self) -> float:
         """Seconds of processor time so far, but for this process's own."""
@@ -57,20 +62,22 @@ class Figures:
         return int(os.pread(self.files[2], 64, 0)) if len(self.files) > 2 else 0
 
 
-def of_container() -> Figures | None:
-    """The figures of the container that this process is the first one of; None where it cannot see them."""
+def of_container(group: str = "") -> Figures | None:
+    """The figures of the container that this process is the first one of, or of its jobs' group; None where there are none."""
     files = []
     for paths in CONTAINER:
-        path = next((path for path in paths if os.path.exists(path)), None)
+        inner = [os.path.join(os.path.dirname(path), group, os.path.basename(path)) for path in paths]
+        if group and paths is CONTAINER[-1]:  # in version 1 there is no such group for these
+            inner += paths
+        path = next((path for path in inner if os.path.exists(path)), None)
         if path is None:
             break
         files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    figures = Figures(files, mixed=True)
+    figures = Figures(files, mixed=not group, folders=True)
     try:
         figures.cpu(), figures.memory(), figures.threads()
     except (OSError, ValueError, IndexError):  # no such figures, or none that this server knows how to read
-        for fd in files:
-            os.close(fd)
+        figures.close()
         return None
     return figures
 
@@ -88,7 +95,7 @@ class GroupMeter:
         self.figures = figures
         self.cpu_before, self.threads_before = figures.cpu(), figures.threads() + ours[1]
         self.memory_before = figures.memory() + (ours[0] if figures.mixed else 0)
-        self.files_before = 0 if not figures.mixed else in_folders(PLACES)
+        self.files_before = in_folders(PLACES) if figures.folders else 0
         self.threads = 0
 
     def read(self, leader: int, places: Sequence[int | str]) -> tuple[float, int]:
@@ -257,12 +264,25 @@ def shared_bytes(candidates: dict[str, int]) -> int:
     return sum(sizes.values())
 
 
+COUNTERS = (
+    ("/sys/fs/cgroup/memory.events",),
+    ("/sys/fs/cgroup/memory/memory.oom_control", "/sys/fs/cgroup/memory/jobs/memory.oom_control"),
+)
+"""Where a container reads how often the kernel killed in it: version 1 counts each group by itself."""
+
+
 def oom_kills() -> int:
     """How often the kernel killed for memory in this container; 0 where that cannot be read."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+    return next((found for found in map(_kills, COUNTERS) if found is not None), 0)
+
+
+def _kills(paths: Sequence[str]) -> int | None:
+    found = None
+    for path in paths:
         try:
-            with open(path) as file:
-                return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+            said = _read(path)
         except OSError:
             continue
-    return 0
+        lines = said.splitlines()
+        found = (found or 0) + sum(int(line.split()[1]) for line in lines if line.startswith(b"oom_kill "))
+    return found

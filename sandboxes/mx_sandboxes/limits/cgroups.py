@@ -107,10 +107,13 @@ def _cpu(found: Mapping[str, Hierarchy]) -> Path | None:
     return next((one for one in cpu.places if _works(one, 1, "cpuacct")), None)
 
 
-def hierarchies() -> Iterator[Hierarchy]:
-    """Those that are mounted: version 2, or one for some of the controllers of version 1, or both."""
+def hierarchies(process: str = "self") -> Iterator[Hierarchy]:
+    """Those that are mounted: version 2, or one for some of the controllers of version 1, or both. Raises OSError.
+
+    The groups are those of a process of this machine, this one's own for a start.
+    """
     own: dict[frozenset[str], str] = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
         _, listed, path = line.split(":", 2)
         own[frozenset(listed.split(",")) - {""}] = path
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -159,9 +162,9 @@ def _make(path: Path, version: int, controllers: Iterable[str]) -> Path:
     folder = path / owner()
     for attempt in range(1, TRIES + 1):
         try:
-            _hand_down(path, version, controllers)
+            hand_down(path, version, controllers)
             folder.mkdir(exist_ok=True)
-            _hand_down(folder, version, controllers)
+            hand_down(folder, version, controllers)
             group = folder / f"slot-{next(_numbers)}"
             group.mkdir()
         except FileNotFoundError:  # whoever removed the last group removed the folder, too
@@ -172,8 +175,11 @@ def _make(path: Path, version: int, controllers: Iterable[str]) -> Path:
     raise AssertionError("unreachable")
 
 
-def _hand_down(group: Path, version: int, controllers: Iterable[str]) -> None:
-    """Give the controllers to the groups below: version 2 asks for that, and refuses it where a group has processes itself."""
+def hand_down(group: Path, version: int, controllers: Iterable[str]) -> None:
+    """Give the controllers to the groups below: version 2 asks for that, and refuses it where a group has processes itself.
+
+    Raises OSError.
+    """
     if version == 1:
         return
     switches = group / "cgroup.subtree_control"
@@ -203,7 +209,7 @@ class Group:
         self._events: list[int] = []
         try:
             if self._version == 2:  # a group with groups below has no processes itself
-                _hand_down(self._memory, 2, names)
+                hand_down(self._memory, 2, names)
                 self._server = self._memory / "server"
                 self._server.mkdir()
             self._jobs.mkdir()
@@ -255,23 +261,10 @@ class Group:
             return
         grows = before is not None and room_bytes(limits) > room_bytes(before)
         for group, size in ((self._memory, room_bytes(limits)), (self._jobs, jobs_bytes(limits))):
-            self._set(group, size, grows=grows)
+            limit_memory(group, self._version, size, grows=grows)
         if self._pids is not None:
             (self._pids / "pids.max").write_text(str(limits.pids + OWN_PROCESSES))
         self._limits = limits
-
-    def _set(self, group: Path, size: int, *, grows: bool) -> None:
-        if self._version == 1:
-            both = [group / "memory.limit_in_bytes", group / "memory.memsw.limit_in_bytes"]
-            if grows:  # the second is never below the first
-                both.reverse()
-            for file in both:
-                if file.exists():  # not every kernel counts swap
-                    file.write_text(str(size))
-        else:
-            (group / "memory.max").write_text(str(size))
-            with contextlib.suppress(FileNotFoundError):  # a kernel without swap
-                (group / "memory.swap.max").write_text("0")
 
     def kills(self) -> int:
         """How many processes the kernel has killed here because there was no memory left."""
@@ -284,6 +277,21 @@ class Group:
             os.close(self._events.pop())
         for group in self._all:
             _remove(group)
+
+
+def limit_memory(group: Path, version: int, size: int, *, grows: bool) -> None:
+    """Let a group have so many bytes and no swap; ``grows`` says that it had less. Raises OSError."""
+    if version == 1:
+        both = [group / "memory.limit_in_bytes", group / "memory.memsw.limit_in_bytes"]
+        if grows:  # the second is never below the first
+            both.reverse()
+        for file in both:
+            if file.exists():  # not every kernel counts swap
+                file.write_text(str(size))
+    else:
+        (group / "memory.max").write_text(str(size))
+        with contextlib.suppress(FileNotFoundError):  # a kernel without swap
+            (group / "memory.swap.max").write_text("0")
 
 
 def _remove(group: Path) -> None:

@@ -43,9 +43,9 @@ def judged(
 ) -> Completed:
     """The end of a job under which its slot died, with nobody outside to blame: the control's word decides."""
     same = suffered(birth, limits)
-    if same:
-        return Completed(Reason.SANDBOX_DIED, None, attempts=attempts, cause=f"{death}; {same}")
-    return Completed(Reason.BROKE_SANDBOX, None, attempts=attempts, cause=str(death))
+    reason = Reason.SANDBOX_DIED if same else Reason.BROKE_SANDBOX
+    cause = f"{death}; {same}" if same else str(death)
+    return Completed(reason, None, wall_s=death.wall_s, attempts=attempts, cause=cause)
 
 
 def kernel_kills() -> int:

@@ -149,7 +149,9 @@ class PooledSandbox:
                 return replace(slot.run(request), attempts=attempt)
             except SlotDiedError as error:
                 if self._pool.closed:
-                    return Completed(Reason.SANDBOX_DIED, None, attempts=attempt, cause=CLOSED)
+                    return Completed(
+                        Reason.SANDBOX_DIED, None, wall_s=error.wall_s, attempts=attempt, cause=CLOSED
+                    )
                 death, culprit = error, slot.killed_from_outside()
             except BaseException:
                 slot.trusted = False
@@ -159,14 +161,15 @@ class PooledSandbox:
             if not culprit:
                 return judged(death, self._birth, request.limits, attempt)
             causes.append(f"{culprit} ({death})")
-        return Completed(Reason.SANDBOX_DIED, None, attempts=attempt, cause="; then ".join(causes))
+        cause = "; then ".join(causes)
+        return Completed(Reason.SANDBOX_DIED, None, wall_s=death.wall_s, attempts=attempt, cause=cause)
 
     def _judge_session(self, slot: Slot, death: SlotDiedError, limits: Limits) -> Completed:
         """The end of a session whose slot died under it; it cannot be run again from here."""
         if self._pool.closed:
-            return Completed(Reason.SANDBOX_DIED, None, cause=CLOSED)
+            return Completed(Reason.SANDBOX_DIED, None, wall_s=death.wall_s, cause=CLOSED)
         if culprit := slot.killed_from_outside():
-            return Completed(Reason.SANDBOX_DIED, None, cause=f"{culprit} ({death})")
+            return Completed(Reason.SANDBOX_DIED, None, wall_s=death.wall_s, cause=f"{culprit} ({death})")
         return judged(death, self._birth, limits)
 
     def warm(self, slots: int | None = None, limits: Limits | None = None) -> None:

@@ -13,7 +13,7 @@ from mx_sandboxes.sandbox import Completed, Json, Limits, Reason, SessionEndedEr
 from mx_sandboxes.slots.frames import FrameDecoder, ProtocolError, encode_frame, message
 from mx_sandboxes.slots.jobs import Request, as_tuple, read_ended
 from mx_sandboxes.slots.names import check_name
-from mx_sandboxes.slots.slot import GRACE_S, STARVED, OverdueError, Slot, SlotDiedError
+from mx_sandboxes.slots.slot import GRACE_S, OverdueError, Slot, SlotDiedError, starved
 
 CLOSE_S = 3.0
 """Seconds that a server has for killing a session that its host closes."""
@@ -148,8 +148,8 @@ class SlotSession:
         if self._final is None and self._ended is not None:
             self._final = self._ended
         elif self._final is None:
-            starved = self._slot.starved
-            self._final = STARVED if starved else self._judge(self._slot, death, self._limits)
+            hungry = self._slot.starved
+            self._final = starved(death) if hungry else self._judge(self._slot, death, self._limits)
             self._ended = self._final
         self._slot.close()
 

@@ -41,12 +41,19 @@ SURE_ENDS = frozenset(
     }
 )
 """After any other end the slot is not trusted again."""
-STARVED = Completed(Reason.MEMORY, None, limits_hit=(Reason.MEMORY,))
-"""The end of a job that made the kernel kill its keeper too."""
 
 
 class SlotDiedError(SandboxError):
-    """The jail or its server is gone, silent beyond its time, or not making sense."""
+    """The jail or its server is gone, silent beyond its time, or not making sense; ``wall_s`` seconds after its job began."""
+
+    def __init__(self, said: str, wall_s: float = 0.0) -> None:
+        super().__init__(said)
+        self.wall_s = wall_s
+
+
+def starved(death: SlotDiedError) -> Completed:
+    """The end of a job that made the kernel kill what begins jobs, or its keeper, too."""
+    return Completed(Reason.MEMORY, None, wall_s=death.wall_s, limits_hit=(Reason.MEMORY,))
 
 
 class OverdueError(SandboxError):
@@ -94,6 +101,7 @@ class Slot:
         self._transport = transport
         self._reader = MessageReader()
         self._jobs = 0
+        self._began = time.monotonic()
         self._clean = True
         self._trees = Kept()
         self.trusted = True
@@ -111,7 +119,8 @@ class Slot:
         self.trusted = False
         words = self._transport.last_words().strip()
         error = SlotDiedError(
-            f"a sandbox slot died: {why}" + (f"; it said: {words[-2000:]}" if words else "")
+            f"a sandbox slot died: {why}" + (f"; it said: {words[-2000:]}" if words else ""),
+            time.monotonic() - self._began if self.used else 0.0,
         )
         logger.info("%s", error)
         return error
@@ -174,6 +183,7 @@ class Slot:
     def begin(self, request: Request) -> None:
         """Send a job. Raises SlotDiedError."""
         self._jobs += 1
+        self._began = time.monotonic()
         self._clean = False
         try:
             self._transport.prepare(request.limits)
@@ -190,9 +200,9 @@ class Slot:
             return self.finished(self._end(request))
         except OverdueError:
             return self.overdue(time.monotonic() - started)
-        except SlotDiedError:
+        except SlotDiedError as death:
             if self.starved:
-                return STARVED
+                return starved(death)
             raise
 
     def _end(self, request: Request) -> bytes:

@@ -24,6 +24,8 @@ from mx_sandboxes.backends.docker.connection import OWNER_LABEL, connect, find_i
 from mx_sandboxes.backends.docker.tags import LABEL, image_tag
 from mx_sandboxes.limits import seccomp
 from mx_sandboxes.limits.capabilities import is_podman, of_docker
+from mx_sandboxes.limits.cgroups import OWN_BYTES
+from mx_sandboxes.limits.container_groups import JOBS, ContainerGroup
 from mx_sandboxes.limits.room import ROOM_BYTES
 from mx_sandboxes.sandbox import Capabilities, Limits, SandboxError, SandboxUnavailableError
 from mx_sandboxes.slots.deaths import kernel_kills
@@ -78,6 +80,8 @@ class Container:
         self._first: int | None = None
         """A hold on the jail's first process, where that is on this machine and ours to kill."""
         self._kernel_kills = kernel_kills()
+        self._group: ContainerGroup | None = None
+        self._starved = False
 
     def hold(self, pid: int) -> None:
         """Take a hold on the jail's first process, by its number on this machine. Raises OSError."""
@@ -87,6 +91,18 @@ class Container:
         with contextlib.suppress(PermissionError):  # some machines' root may not
             # the kernel takes any of the jail's others first
             Path(f"/proc/{pid}/oom_score_adj").write_text("-999")
+
+    def part(self, pid: int, size: int) -> str:
+        """Give what runs jobs a control group below the container's; returns its name there, or nothing.
+
+        ``pid`` is the container's first process, by its number on this machine; ``size`` is what the container may have, in bytes.
+        """
+        try:
+            self._group = ContainerGroup(pid, size)
+        except OSError as error:
+            logger.info("the container's jobs have no control group of their own: %s", error)
+            return ""
+        return JOBS
 
     def send(self, data: bytes) -> None:
         """See `mx_sandboxes.slots.slot.Transport`."""
@@ -147,6 +163,9 @@ class Container:
             if self._closed:
                 return
             self._closed = True
+            if self._group is not None:
+                self._starved = self._killed_for_memory(self._group)
+                self._group.close()
             self.kill()
             hang_up(self._stream)
             # where this fails the engine removes it by itself, or the next start of a sandbox does
@@ -171,8 +190,18 @@ class Container:
         """See `mx_sandboxes.slots.slot.Transport`: the engine has set all of it at the container's birth."""
 
     def out_of_memory(self) -> bool:
-        """See `mx_sandboxes.slots.slot.Transport`: the keeper inside sees its own control group."""
-        return False
+        """See `mx_sandboxes.slots.slot.Transport`; without a group of their own, the keeper inside sees it."""
+        with self._lock:
+            if self._group is None or self._closed:
+                return self._starved
+            return self._killed_for_memory(self._group)
+
+    @staticmethod
+    def _killed_for_memory(group: ContainerGroup) -> bool:
+        try:
+            return group.kills() > 0
+        except OSError:  # removed by the engine, with the container, before it was asked
+            return False
 
     def killed_from_outside(self) -> str:
         """See `mx_sandboxes.slots.slot.Transport`: the engine's word and the kernel's, where both are this machine's."""
@@ -216,6 +245,11 @@ class Container:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
 
 
+def room_bytes(limits: Limits) -> int:
+    """The most memory of a container for jobs of these limits."""
+    return limits.memory_bytes + 2 * limits.workspace_bytes + OWN_BYTES + 2 * ROOM_BYTES
+
+
 def _settings(limits: Limits, *, runtime: str | None, cpus: float | None, podman: bool) -> dict[str, Any]:
     """How a slot's container is made: strict, and with room for one job of these limits."""
     import docker.types
@@ -223,7 +257,7 @@ def _settings(limits: Limits, *, runtime: str | None, cpus: float | None, podman
     place = f"rw,nosuid,nodev,exec,mode=1777,size={limits.workspace_bytes}"
     place += f",nr_inodes={limits.inodes}" if not podman else ""
     ulimits = PODMAN_LIMITS if podman else {}
-    memory = limits.memory_bytes + 2 * limits.workspace_bytes + (96 << 20) + 2 * ROOM_BYTES
+    memory = room_bytes(limits)
     return {
         "network_mode": "none",
         "read_only": True,
@@ -318,7 +352,7 @@ class Engine:
             container.start()
             slot = Slot(stream)
             if near:
-                talk_past_the_engine(slot, stream, container)
+                talk_past_the_engine(slot, stream, container, room_bytes(limits))
             return slot
         except (docker.errors.DockerException, requests.RequestException, OSError, SlotDiedError) as error:
             if stream is not None:
@@ -335,8 +369,11 @@ class Engine:
             raise
 
 
-def talk_past_the_engine(slot: Slot, stream: Container, container: Any) -> None:
-    """Take the pipes that the job server offers, where this process can open them. Raises SlotDiedError, DockerException."""
+def talk_past_the_engine(slot: Slot, stream: Container, container: Any, size: int) -> None:
+    """Take the pipes that the job server offers, where this process can open them. Raises SlotDiedError, DockerException.
+
+    Part the server from the jobs then, in a container that may have ``size`` bytes of memory.
+    """
     offer = slot.expect(b"P", BIRTH_S)[1]
     container.reload()
     try:
@@ -349,7 +386,7 @@ def talk_past_the_engine(slot: Slot, stream: Container, container: Any) -> None:
         stream.hold(container.attrs["State"]["Pid"])
     except OSError as error:
         logger.info("the container's first process cannot be held: %s", error)
-    slot.send(message(b"P"))
+    slot.send(message(b"P", stream.part(container.attrs["State"]["Pid"], size).encode()))
     stream.use(pipes)
     slot.expect(b"P", BIRTH_S)
 

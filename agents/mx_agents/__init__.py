@@ -1,1 +1,18 @@
-"""Policies, multi-agent methods, the benchmark, the co-evolution trainer, the command line."""
+"""Policies, multi-agent methods, the benchmark, the co-evolution trainer, the command line.
+
+``mx_agents.trial`` scores one candidate design on the validation split, ``mx_agents.open_trials`` opens a search for many.
+"""
+
+from __future__ import annotations
+
+__all__ = ["open_trials", "trial"]
+
+
+def __getattr__(name: str) -> object:
+    """What is named above, imported when it is asked for: ``import mx_agents`` stays light."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mx_agents' has no attribute {name!r}")
+    from mx_agents.bench import trials
+
+    found: object = getattr(trials, name)
+    return found

@@ -189,7 +189,7 @@ def _act(seats: list[_Seat[Any]]) -> list[str]:
     actions = [""] * len(seats)
     for places in places_of.values():
         policy = questions[places[0]][0]
-        answers, samples = _answers(policy, [questions[place][1] for place in places])
+        answers, samples = answers_of(policy, [questions[place][1] for place in places])
         if len(answers) != len(places):
             raise ValueError(
                 f"{type(policy).__name__} gave {len(answers)} answers to {len(places)} questions"
@@ -201,7 +201,7 @@ def _act(seats: list[_Seat[Any]]) -> list[str]:
     return actions
 
 
-def _answers(policy: Policy, observations: list[Observation]) -> tuple[list[str], list[Any]]:
+def answers_of(policy: Policy, observations: list[Observation]) -> tuple[list[str], list[Any]]:
     """The answers, and of a policy that tells them the sampled tokens of each."""
     sample = getattr(policy, "sample", None)
     if sample is None:

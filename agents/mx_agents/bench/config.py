@@ -59,6 +59,9 @@ class BenchConfig:
     pins: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of programs' requests that the run decides about: the value that is used, None for the executor's own."""
 
+    designer: str | None = None
+    """Who answers the own questions of a search from outside; None: the executor."""
+
     def __post_init__(self) -> None:
         if self.guide is not None:
             check_guide(self.guide)
@@ -118,6 +121,7 @@ class BenchConfig:
             "approve": self.approve,
             "guide": self.guide,
             "pins": dict(self.pins),
+            "designer": self.designer,
             "fingerprint": self.fingerprint,
         }
 
@@ -126,7 +130,7 @@ class BenchConfig:
         """Read what :meth:`as_dict` wrote. Raises UsageError."""
         if plain.get("kind") != "bench" or plain.get("format") != FORMAT:
             raise UsageError(f"{where} is not the configuration of a benchmark run of this version")
-        plain = {"approve": None, "guide": None, "pins": {}, **plain}
+        plain = {"approve": None, "guide": None, "pins": {}, "designer": None, **plain}
         names = [name for name in cls.__dataclass_fields__ if name not in plain]
         if names:
             raise UsageError(f"{where} lacks {', '.join(names)}")

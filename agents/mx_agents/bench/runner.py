@@ -14,6 +14,7 @@ from mx_agents.approval import load_approver
 from mx_agents.bench.budget import BudgetedTasks
 from mx_agents.bench.config import BenchConfig, Cell, seed_of
 from mx_agents.bench.rows import facts_of, row_of, where
+from mx_agents.bench.served import ServedSearch
 from mx_agents.bench.summary import (
     MOST_REPEATS,
     MethodSummary,
@@ -28,10 +29,10 @@ from mx_agents.bench.summary import (
     tables,
 )
 from mx_agents.bench.tables import as_csv, as_json, as_latex, as_markdown
-from mx_agents.bench.trial import MOST_TASKS, BenchTrial
+from mx_agents.bench.trial import MOST_TASKS, BenchTrial, Candidate, Script
 from mx_agents.episodes import Job, play
 from mx_agents.errors import UsageError
-from mx_agents.methods import Method, MethodPolicy, Searching, load_method
+from mx_agents.methods import Method, MethodPolicy, Optimiser, Searching, load_method
 from mx_agents.models.saved import guide_for, guide_notice
 from mx_agents.policies import is_shared, load_policy
 from mx_agents.policy import Policy
@@ -53,7 +54,7 @@ from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import SPLITS, Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks import tasks as tasks_of
 
-AnyMethod = Method | Policy | Searching
+AnyMethod = Method | Policy | Searching | Optimiser
 
 
 @dataclass(slots=True)
@@ -78,6 +79,10 @@ class Bench:
     """Judges the tool calls of every episode."""
     programs: Programs | None = None
     """The endpoint, where a method needs one; made by :meth:`run` when the caller made none."""
+    designer: Policy | None = None
+    """Who answers the own questions of searches from outside; None: the executor."""
+    on_trial: Callable[[str], None] | None = None
+    """Hears a line of each trial of a search from outside."""
     found: dict[tuple[str, str, str], Method] = field(default_factory=dict)
     """What the searching methods found, by method, task set and executor."""
     _makers: dict[tuple[str, str, str], Callable[[], Any]] = field(default_factory=dict)
@@ -101,7 +106,9 @@ class Bench:
         """The searches that have to be made before the episodes that are missing: method, task set, executor."""
         wanted = dict.fromkeys((cell.method, cell.tasks, cell.executor) for cell in self._missing())
         return [
-            key for key in wanted if isinstance(self.methods[key[0]], Searching) and key not in self.found
+            key
+            for key in wanted
+            if isinstance(self.methods[key[0]], Searching | Optimiser) and key not in self.found
         ]
 
     @property
@@ -129,22 +136,70 @@ class Bench:
         """Let a searching method look for its design on the validation split."""
         method, tasks, executor = key
         searching = self.methods[method]
-        assert isinstance(searching, Searching)  # noqa: S101  # `searching` lists no others
+        outside = isinstance(searching, Optimiser)
+        before = self.choice(key) if outside else None
+        if before is not None:
+            kept = (
+                Candidate.of(before["design"]) if before["named"] else Candidate.of_script(before["design"])
+            )
+            self.found[key] = kept.method
+            return kept.method
+        trial = self.trial(key, sandbox, in_flight, charge_known=outside)
+        if isinstance(searching, Optimiser):
+            own = Programs(sandbox) if self.programs is None else None
+            try:
+                search = ServedSearch(
+                    trial, *self._designer(executor), self.folder / "designer.jsonl", self.on_trial
+                )
+                self.found[key] = search.run(self.programs or own, searching)  # type: ignore[arg-type]
+            finally:
+                if own is not None:
+                    own.close()
+            self.note_choice(key, Candidate("chosen", self.found[key]))
+        else:
+            assert isinstance(searching, Searching)  # noqa: S101  # `searching` lists no others
+            self.found[key] = searching.search(trial, random.Random(f"search/{tasks}/{executor}"))
+        return self.found[key]
+
+    def trial(
+        self, key: tuple[str, str, str], sandbox: Sandbox | Sandboxes, in_flight: int, *, charge_known: bool
+    ) -> BenchTrial:
+        """The validation split for a search. Raises UsageError where it has no tasks."""
+        method, tasks, executor = key
         task_set = self.task_sets[tasks]
         validation = list(tasks_of(task_set, "validation", MOST_TASKS))
         if not validation:
             raise UsageError(f"{method!r} searches on the validation split, and that of {tasks} has no tasks")
-        trial = BenchTrial(
+        return BenchTrial(
             validation,
             self.config.search_calls,
-            lambda calls: self._make_env(tasks, "validation", sandbox, executor=executor, calls=calls),
-            lambda seed: self._executor(executor, seed),
+            lambda calls, design: self._make_env(
+                tasks, "validation", sandbox, design, executor=executor, calls=calls
+            ),
+            lambda seed, task: self._executor(executor, seed, (task_set, task)),
             in_flight,
             self.folder / "trials.jsonl",
             key,
+            charge_known,
+            self.programs.end_episodes if self.programs is not None else None,
         )
-        self.found[key] = searching.search(trial, random.Random(f"search/{tasks}/{executor}"))
-        return self.found[key]
+
+    def note_choice(self, key: tuple[str, str, str], chosen: Candidate) -> None:
+        """Write down what a search from outside has chosen: it is over, also for whoever goes on with the run."""
+        appender = Appender(self.folder / "choices.jsonl")
+        named = not isinstance(chosen.method, Script)
+        appender.add(json.dumps({"where": list(key), "design": chosen.kept, "named": named}))
+        appender.close()
+
+    def choice(self, key: tuple[str, str, str]) -> dict[str, Any] | None:
+        """What such a search has chosen, if it has: ``design``, a script, or the name of a method where it is ``named``."""
+        rows = [row for row in read_lines(self.folder / "choices.jsonl") if tuple(row["where"]) == key]
+        return rows[-1] if rows else None
+
+    def _designer(self, executor: str) -> tuple[Policy, Terms]:
+        """Who answers a search's own questions, and what may be asked of the answers."""
+        policy = self.designer or self._executor(executor, 0)
+        return policy, Terms(getattr(policy, "honours", ()), self.config.pins)
 
     def run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
         """Play what is missing and yield each outcome once it is on disk. May be broken off at any time and run again.
@@ -157,7 +212,7 @@ class Bench:
                     f"another process has written the run {str(self.folder)!r} meanwhile; start again with --resume"
                 )
             try:
-                yield from self._run(sandbox, in_flight)
+                yield from self.run_locked(sandbox, in_flight)
             finally:
                 self.seen = self._size()
 
@@ -165,7 +220,8 @@ class Bench:
         path = self.folder / "episodes.jsonl"
         return path.stat().st_size if path.is_file() else 0
 
-    def _run(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
+    def run_locked(self, sandbox: Sandbox | Sandboxes, in_flight: int) -> Iterator[Outcome]:
+        """The same, for whoever holds the run's lock."""
         for key in self.searching:
             self.search(key, sandbox, in_flight)
         outside = any(isinstance(method, ProgramMethod) for method in self.methods.values())
@@ -230,7 +286,7 @@ class Bench:
             task = self.task_sets[cell.tasks].find(cell.task)
             designer = MethodPolicy(method, task, random.Random(f"method/{seed}"))
         elif is_shared(cell.method):
-            assert not isinstance(method, Searching)  # noqa: S101  # searched by now
+            assert not isinstance(method, Searching | Optimiser)  # noqa: S101  # searched by now
             designer = method
         else:
             designer = load_policy(cell.method, role="designer", seed=seed)
@@ -329,6 +385,7 @@ def open_bench(
         size,
         resume,
         load_approver(asked.approve) if asked.approve is not None else None,
+        designer=load_policy(asked.designer, role="designer", seed=0) if asked.designer is not None else None,
     )
 
 

@@ -4,20 +4,138 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mx_agents.bench.config import seed_of
 from mx_agents.bench.cost import tokens_by_agent
 from mx_agents.episodes import Job, Played, play
+from mx_agents.errors import UsageError
+from mx_agents.methods import FIXED_METHODS, Method, as_method, load_method
 from mx_agents.policies import ScriptedPolicy
 from mx_agents.policy import Policy
+from mx_agents.programs import ProgramMethod
 from mx_agents.runs.folder import Appender, read_lines
+from mx_agents.statistics import Interval, group_by_task, mean_interval
 from mx_tasks import Task
 
 MOST_TASKS = 64
+MOST_REPEATS = 100
+LONGEST_LOG = 2000
+"""Characters of what a design printed that are kept of a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script for every task."""
+
+    text: str
+
+    def design(self, task: Task, rng: random.Random) -> str:  # noqa: ARG002  # the same for all
+        """The script."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is tried. ``name`` is what it is called: of a script its hash, of anything else what it was named by."""
+
+    name: str
+    method: Method
+
+    @classmethod
+    def of(cls, given: object) -> Candidate:
+        """A design script, or its file as a Path; a method's name (``vote``, ``FILE.py:NAME``, ``program:COMMAND``); a method
+        itself, or a function of task and random numbers. Raises UsageError for anything else.
+        """
+        if isinstance(given, Path):
+            try:
+                given = given.read_text(encoding="utf-8")
+            except (OSError, ValueError) as error:
+                raise UsageError(f"the candidate {str(given)!r} cannot be read: {error}") from None
+            return cls.of_script(given)
+        if isinstance(given, str) and not _is_name(given):
+            return cls.of_script(given)
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str):
+            return cls.named(given)
+        return cls._checked(type(given).__name__, as_method(given, type(given).__name__))
+
+    @classmethod
+    def named(cls, spec: str) -> Candidate:
+        """A method by its name. Raises UsageError."""
+        return cls._checked(spec, load_method(spec))
+
+    @classmethod
+    def _checked(cls, name: str, method: object) -> Candidate:
+        if not isinstance(method, Method):
+            raise UsageError(
+                f"a candidate is a design script, or a method with design(task, rng), not {name!r}"
+            )
+        return cls(name, method)
+
+    @classmethod
+    def of_script(cls, text: str) -> Candidate:
+        """A design script, whatever stands in it."""
+        return cls(hash_of(text), Script(text))
+
+    @property
+    def kept(self) -> str:
+        """What it is written down as where it is chosen: a script whole, anything else by its name."""
+        return self.method.text if isinstance(self.method, Script) else self.name
+
+    def design(self, task: Task, seed: int) -> str:
+        """What it plays this task with, by which it is known in the record."""
+        return self.method.design(task, random.Random(f"trial/{seed}"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a candidate did: ``score`` and ``success`` over tasks, None where no episode has a verdict.
+
+    ``rows`` are its episodes; ``complete`` says that all that were asked for have one. ``calls_left`` is what the search has left.
+    """
+
+    candidate: str
+    score: Interval | None
+    success: Interval | None
+    complete: bool
+    calls: int
+    calls_left: int
+    rows: list[dict[str, Any]]
+
+    @property
+    def said(self) -> str:
+        """One line for people: the score, what it cost and what is left."""
+        score = "no score" if self.score is None else f"score {self.score.mean:.3f}"
+        held = ""
+        if self.score is not None and self.score.low is not None and self.score.high is not None:
+            held = f" [{self.score.low:.2f}, {self.score.high:.2f}]"
+        short = "" if self.complete else ", cut short"
+        return (
+            f"{score}{held} of {len(self.rows)} episodes{short}  calls {self.calls}, {self.calls_left} left"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as ``POST /mx/trials`` answers."""
+        shown = [
+            "task", "repetition", "score", "passed", "calls", "tokens", "stop", "error", "log", "cut", "failed",
+        ]  # fmt: skip
+        rows = [{name: row[name] for name in shown if name in row} for row in self.rows]
+        return {
+            "candidate": self.candidate,
+            "score": None if self.score is None else self.score.mean,
+            "success": None if self.success is None else self.success.mean,
+            "interval": None if self.score is None else asdict(self.score),
+            "complete": self.complete,
+            "calls": self.calls,
+            "calls_left": self.calls_left,
+            "results": rows,
+        }
 
 
 @dataclass(slots=True)
@@ -25,40 +143,79 @@ class BenchTrial:
     """Plays candidate designs within ``calls_left`` executor calls, never beyond; rows of ``trials.jsonl`` are not played again.
 
     Designs are played side by side while all of them may use their task's whole budget, then one by one. An episode that ran out
-    of the search's calls before its own costs what it used and has no score. ``make_env`` gets the calls that an episode may make,
-    None for its task's own. ``where`` names the method, the task set and the executor that the rows belong to.
+    of the search's calls before its own costs what it used and has no score, nor has one that sandbox or grader failed.
+    ``make_env`` gets the calls that an episode may make, None for its task's own, and the method that plays it. ``where`` names the
+    method, the task set and the executor that the rows belong to. With ``charge_known`` what the record holds is charged at once,
+    else where it is asked for again, as a search that goes on does.
     """
 
     tasks: Sequence[Task]
     calls_left: int
-    make_env: Callable[[int | None], Callable[[], Any]]
-    executor_of: Callable[[int], Policy]
+    make_env: Callable[[int | None, Method], Callable[[], Any]]
+    executor_of: Callable[[int, Task], Policy]
     in_flight: int
     path: Path
     where: tuple[str, str, str]
-    _known: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    charge_known: bool = False
+    unblock: Callable[[], None] | None = None
+    """Ends the episodes of programs outside, where there are any and a trial is broken off."""
+    _known: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for row in read_lines(self.path):
             if (row["method"], row["tasks"], row["executor"]) == self.where:
-                self._known[row["design_hash"], row["task"]] = row
+                if not row.get("failed"):  # the next one to ask plays it again
+                    self._known[row["design_hash"], row["task"], row.get("repetition", 0)] = row
+                if self.charge_known:
+                    self._count(row)
 
     def scores(self, designs: Sequence[str], tasks: Sequence[Task]) -> list[list[float]]:
         """Play every design on every task; for each design its scores, fewer than tasks where the calls were used up."""
-        found: list[list[float]] = [[] for _ in designs]
-        for task in tasks:
-            wanted = [
-                place
-                for place in range(len(designs))
-                if self.calls_left > 0 or self._row(designs[place], task)
-            ]
-            missing = [place for place in wanted if not self._row(designs[place], task)]
-            self._play({designs[place] for place in missing}, task)
-            for place in wanted:
-                row = self._row(designs[place], task)
-                if row is not None:
-                    found[place] += [row["score"]] if not row.get("cut") else []
-                    self._count(row)
+        found = self.rows([Candidate.of_script(design) for design in designs], tasks)
+        return [[row["score"] for row in rows if has_verdict(row)] for rows in found]
+
+    def try_out(
+        self, candidate: Candidate, tasks: Sequence[Task] | None = None, repeats: int = 1
+    ) -> TrialResult:
+        """Play one candidate ``repeats`` times on every task, all of the split without ``tasks``. Raises UsageError."""
+        if not 1 <= repeats <= MOST_REPEATS:
+            raise UsageError(f"a trial is repeated 1 to {MOST_REPEATS} times, not {repeats}")
+        wanted = self.tasks if tasks is None else tasks
+        before = self.calls_left
+        (rows,) = self.rows([candidate], wanted, repeats)
+        graded = [row for row in rows if has_verdict(row)]
+        score, success = (
+            _mean(graded, name, bounded=name == "passed" or all(row["score"] >= 0 for row in graded))
+            for name in ("score", "passed")
+        )
+        complete = len(graded) == len(wanted) * repeats
+        return TrialResult(
+            candidate.name, score, success, complete, before - self.calls_left, self.calls_left, rows
+        )
+
+    def rows(
+        self, candidates: Sequence[Candidate], tasks: Sequence[Task], repeats: int = 1
+    ) -> list[list[dict[str, Any]]]:
+        """Play every candidate on every task; for each its rows, fewer where the calls were used up."""
+        self._known = {key: row for key, row in self._known.items() if not row.get("failed")}
+        found: list[list[dict[str, Any]]] = [[] for _ in candidates]
+        for repetition in range(repeats):
+            for task in tasks:
+                seed = seed_of("trial", task.id, *([repetition] if repetition else []))
+                designs = [each.design(task, seed) for each in candidates]
+                keys = [(hash_of(design), task.id, repetition) for design in designs]
+                wanted = [
+                    place for place, key in enumerate(keys) if self.calls_left > 0 or key in self._known
+                ]
+                missing = {
+                    designs[place]: candidates[place] for place in wanted if keys[place] not in self._known
+                }
+                self._play(missing, task, repetition, seed)
+                for place in wanted:
+                    row = self._known.get(keys[place])
+                    if row is not None:
+                        found[place].append(row)
+                        self._count(row)
         return found
 
     def _count(self, row: dict[str, Any]) -> None:
@@ -66,45 +223,85 @@ class BenchTrial:
         self.calls_left -= row["calls"] if not row.get("counted") else 0
         row["counted"] = True
 
-    def _row(self, design: str, task: Task) -> dict[str, Any] | None:
-        return self._known.get((_hash(design), task.id))
-
-    def _play(self, designs: set[str], task: Task) -> None:
-        jobs = [
-            Job(design, task.id, seed, ScriptedPolicy([design]), self.executor_of(seed))
-            for design in sorted(designs)
-            for seed in [seed_of("trial", task.id)]
-        ]
+    def _play(self, designs: dict[str, Candidate], task: Task, repetition: int, seed: int) -> None:
+        waiting = sorted(designs.items(), key=lambda each: each[0])
         whole = task.budget.calls
         appender = Appender(self.path)
         try:
-            while jobs and self.calls_left > 0:
-                together = max(1, min(len(jobs), self.calls_left // whole))
-                batch, jobs = jobs[:together], jobs[together:]
+            while waiting and self.calls_left > 0:
+                together = max(1, min(len(waiting), self.calls_left // whole))
+                batch, waiting = waiting[:together], waiting[together:]
                 bound = self.calls_left if self.calls_left < whole else None
-                for played in play(iter(batch), self.make_env(bound), max(1, min(self.in_flight, together))):
-                    row = self._row_of(played, task, bound)
+                jobs = (
+                    Job(
+                        (candidate.name, design),
+                        task.id,
+                        seed,
+                        ScriptedPolicy([design]),
+                        self.executor_of(seed, task),
+                        self.make_env(bound, candidate.method),
+                    )
+                    for design, candidate in batch
+                )
+                outside = any(isinstance(each.method, ProgramMethod) for _, each in batch)
+                unblock = self.unblock if outside else None
+                for played in play(jobs, _no_env, max(1, min(self.in_flight, together)), unblock=unblock):
+                    row = self._row_of(played, task, repetition, bound)
                     appender.add(json.dumps(row))
                     self._count(row)
-                    self._known[row["design_hash"], task.id] = row
+                    self._known[row["design_hash"], task.id, repetition] = row
         finally:
             appender.close()
 
-    def _row_of(self, played: Played[str], task: Task, bound: int | None) -> dict[str, Any]:
+    def _row_of(
+        self, played: Played[tuple[str, str]], task: Task, repetition: int, bound: int | None
+    ) -> dict[str, Any]:
         record = played.record
         spent = tokens_by_agent(record.as_dict()["turns"]).values()
+        cut = bound is not None and record.calls >= bound
         return {
             **dict(zip(("method", "tasks", "executor"), self.where, strict=True)),
-            "design_hash": _hash(played.key),
-            "design": played.key,
+            "candidate": played.key[0],
+            "design_hash": hash_of(played.key[1]),
+            "design": played.key[1],
             "task": task.id,
+            "repetition": repetition,
             "score": record.grade.score,
             "passed": record.grade.passed,
             "calls": max(1, record.calls),
             "tokens": sum(inward + outward for _, inward, outward in spent),
-            **({"cut": True} if bound is not None and record.calls >= bound else {}),
+            "stop": record.stop.value,
+            "error": record.error,
+            "log": record.log[-LONGEST_LOG:],
+            **({"failed": True} if record.failed else {}),
+            **({"cut": True} if cut else {}),
         }
 
 
-def _hash(design: str) -> str:
-    return hashlib.sha256(design.encode("utf-8", "replace")).hexdigest()[:16]
+def hash_of(text: str) -> str:
+    """What a design is found by in the record."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def has_verdict(row: dict[str, Any]) -> bool:
+    """Whether an episode of a trial has a score: neither cut off by the search's budget, nor failed by sandbox or grader."""
+    return not row.get("cut") and not row.get("failed")
+
+
+def _mean(rows: Sequence[dict[str, Any]], name: str, *, bounded: bool) -> Interval | None:
+    if not rows:
+        return None
+    by_task = group_by_task((row["task"], float(row[name])) for row in rows)
+    return mean_interval(by_task, bounds=(0.0, 1.0) if bounded else None)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a method's name and no script."""
+    named = (
+        text in FIXED_METHODS or text.startswith("program:") or ".py:" in text or text.strip().endswith(".py")
+    )
+    return named and "\n" not in text
+
+
+def _no_env() -> Any:
+    raise RuntimeError("every job of a trial brings its own environment")

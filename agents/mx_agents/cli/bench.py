@@ -59,7 +59,8 @@ def run(
         bench = open_bench(None if resume else config, target, resume=resume, expected=expected)
     if not serve and "external" in bench.methods:
         raise UsageError("the method external waits at an endpoint that somebody serves: use mx serve")
-    check_endpoints((*bench.config.executors, *bench.config.methods))
+    named = (bench.config.designer,) if bench.config.designer else ()
+    check_endpoints((*bench.config.executors, *bench.config.methods, *named))
     way_on = ["mx", "serve" if serve else "bench", "--run", str(target), "--resume", *extras]
     try:
         with open_backends(bench.config.sandbox, in_flight + 1, bench.images) as sandboxes:
@@ -107,6 +108,7 @@ def _play(
     try:
         bench.begin()
         bench.programs = programs
+        bench.on_trial = lambda line: screen.print(Text(line), soft_wrap=True)
         told = console(stderr=True)  # not among the results
         told.print(Text(_what(bench, sandboxes)), soft_wrap=True)
         for line in _unknown_to_scripted(bench):

@@ -39,6 +39,10 @@ Pin = Annotated[
 ]
 Run = Annotated[Path | None, typer.Option(help="The run's folder; without it, a new one in runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")]
+SearchDesigner = Annotated[
+    str | None,
+    typer.Option(help="Who answers the own questions of a search from outside; without it, the executor."),
+]
 InFlight = Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")]
 
 
@@ -89,6 +93,7 @@ def bench(
     ] = None,
     approve: Approve = None,
     guide: Guide = None,
+    designer: SearchDesigner = None,
     sandbox: Sandbox = "auto",
     run: Run = None,
     resume: Resume = False,
@@ -105,6 +110,7 @@ def bench(
         "search_calls": search_calls,
         "prices": read_prices(prices) if prices is not None else {},
         "guide": guide,
+        "designer": designer,
     }
     raise typer.Exit(
         run_bench(
@@ -139,6 +145,14 @@ def serve(
         ),
     ] = None,
     approve: Approve = None,
+    search_calls: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Serve a search instead: POST /mx/trials scores designs on the validation split within so many calls.",
+        ),
+    ] = None,
+    designer: SearchDesigner = None,
     idle: Annotated[
         float,
         typer.Option(
@@ -156,13 +170,53 @@ def serve(
     from mx_agents.cli.serve import serve as serve_bench
 
     options = _shared(pin, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
-    options["methods"] = ("external",)
+    options["methods"] = ("external",) if search_calls is None else ("optimiser",)
+    options |= {"designer": designer} | ({} if search_calls is None else {"search_calls": search_calls})
     given = _given(context)
     at = Serving(host, port, key, idle or None)
     extras = _extras(context, given)
     raise typer.Exit(
         serve_bench(options, given, run, resume=resume, in_flight=in_flight, at=at, extras=extras)
     )
+
+
+@app.command(
+    epilog=example("mx trial my_design.py --tasks software:repair --search-calls 500 --run runs/search")
+)
+def trial(
+    candidate: Annotated[
+        str,
+        typer.Argument(
+            help="A design's script, SCRIPT.py; or a method: vote, FILE.py:NAME, program:COMMAND.",
+        ),
+    ],
+    run: Annotated[Path, typer.Option(help="The search's folder; its budget and trials are in it.")],
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="How often each task is played.")] = 1,
+    choose: Annotated[
+        bool, typer.Option("--choose", help="End the search with it, and measure it on --split.")
+    ] = False,
+    tasks: Annotated[str, typer.Option(help="A task set.")] = "software:micro",
+    executor: Executor = "scripted",
+    search_calls: Annotated[
+        int, typer.Option(help="Executor calls of the whole search, over all its trials.")
+    ] = 200,
+    split: Split = "test",
+    episodes: Episodes = 50,
+    seeds: Annotated[int, typer.Option(help="How often the chosen one plays each task.")] = 1,
+    budget: Budget = None,
+    tokens: Tokens = None,
+    sandbox: Sandbox = "auto",
+    in_flight: InFlight = 8,
+    as_json: Json = False,
+) -> None:
+    """Score one candidate design on the validation split, within a search's budget; go on in the same folder with the next."""
+    from mx_agents.cli.trial import run as run_trial
+
+    measured = {"split": split, "episodes": episodes, "seeds": seeds}
+    episode = {"budget": budget, "tokens": tokens, "sandbox": sandbox, "in_flight": in_flight}
+    search = {"tasks": tasks, "executor": executor, "calls": search_calls, "run": run}
+    options = {**search, **measured, **episode}
+    raise typer.Exit(run_trial(candidate, repeats=repeats, choose=choose, as_json=as_json, **options))
 
 
 @app.command(epilog=example("mx compare runs/first runs/second"))

@@ -18,7 +18,7 @@ from mx_agents.cli.console import console, open_backend
 from mx_agents.cli.options import SCRIPTED
 from mx_agents.cli.tasks import task_panel
 from mx_agents.errors import UsageError
-from mx_agents.methods import Method, MethodPolicy, Searching, load_method
+from mx_agents.methods import Method, MethodPolicy, Optimiser, Searching, load_method
 from mx_agents.micro.demonstrations import knows
 from mx_agents.models.saved import check_guide, guide_for, guide_notice
 from mx_agents.policies import load_policy
@@ -100,7 +100,7 @@ def _designer(spec: str, task: Task, seed: int) -> Policy:
         if isinstance(method, ProgramMethod):
             raise UsageError(f"{spec!r} plays at an endpoint; use mx serve or mx bench")
         return MethodPolicy(method, task, random.Random(f"method/{seed}"))
-    if isinstance(method, Searching):
+    if isinstance(method, Searching | Optimiser):
         raise UsageError(f"{spec!r} searches before it plays; use mx bench")
     return method
 

@@ -15,6 +15,12 @@ from mx_agents.cli.console import console
 from mx_agents.programs import Programs
 from mx_sandboxes import Sandboxes
 
+EPISODES = "This key plays one episode after another: GET /mx/task, POST /mx/submit; the keys below open one episode each."
+SEARCH = (
+    'With this key: GET /mx/trials; POST /mx/trials {"candidate": SCRIPT, "tasks": "validation", "repeats": 1}; completions are '
+    'the designer\'s; POST /mx/submit {"answer": SCRIPT} ends the search, and that script is played on the test split.'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -53,12 +59,10 @@ def serve(
         programs.on_episode = told
         screen.print(Text(f"OPENAI_BASE_URL={programs.url}/v1"), soft_wrap=True)
         screen.print(Text(f"OPENAI_API_KEY={programs.key}"), soft_wrap=True)
-        screen.print(
-            "This key plays one episode after another: GET /mx/task, POST /mx/submit; the keys below open one episode each.",
-            style="dim",
-        )
+        screen.print(SEARCH if searches else EPISODES, style="dim")
         return programs
 
+    searches = options["methods"] == ("optimiser",)
     target = folder or new_folder("serve")
     keys = target / "keys.jsonl"
     return run(options, given, target, resume=resume, in_flight=in_flight, serve=opened, extras=extras)

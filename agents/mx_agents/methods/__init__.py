@@ -5,8 +5,9 @@ designer's observation and its answer is the design.
 """
 
 from mx_agents.methods.fixed import FIXED_METHODS, FixedMethod
-from mx_agents.methods.loading import load_method
+from mx_agents.methods.loading import as_method, load_method
 from mx_agents.methods.method import Method, MethodPolicy
+from mx_agents.methods.optimiser import Optimiser
 from mx_agents.methods.search import ArchiveSearch, Searching, Trial
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "FixedMethod",
     "Method",
     "MethodPolicy",
+    "Optimiser",
     "Searching",
     "Trial",
+    "as_method",
     "load_method",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from mx_agents.errors import UsageError, unknown
 from mx_agents.methods.fixed import FIXED_METHODS
 from mx_agents.methods.method import Method
+from mx_agents.methods.optimiser import Optimiser
 from mx_agents.methods.search import ArchiveSearch, Searching
 from mx_agents.policies.loading import build, load_attribute, load_policy
 from mx_agents.policy import Policy
@@ -19,7 +20,7 @@ from mx_tasks import Task
 DESIGNER_KINDS = ("scripted", "random", "human")
 DESIGNER_PREFIXES = ("replay:", "openai:", "hf:")
 MORE = (
-    f"; or program:COMMAND, search:POLICY; or a designer ({', '.join(DESIGNER_KINDS)}, hf:PATH, openai:MODEL@URL), "
+    f"; or program:COMMAND, search:POLICY, optimiser:COMMAND; a designer ({', '.join(DESIGNER_KINDS)}, hf:PATH, openai:MODEL@URL), "
     "or your own: FILE.py:NAME"
 )
 
@@ -40,11 +41,12 @@ class FunctionMethod:
         return design
 
 
-def load_method(spec: str, *, seed: int = 0) -> Method | Policy | Searching:
+def load_method(spec: str, *, seed: int = 0) -> Method | Policy | Searching | Optimiser:
     """The method that a spec names. Raises UsageError.
 
     A fixed one by its name; ``search``, or ``search:POLICY`` with a designer that proposes; ``program:COMMAND`` or ``external``, a
-    program at the endpoint; ``FILE.py:NAME`` or ``MODULE:NAME``; or a policy as the designer.
+    program at the endpoint; ``optimiser:COMMAND`` or ``optimiser``, a search from outside; ``FILE.py:NAME`` or ``MODULE:NAME``; or
+    a policy as the designer.
 
     In a file, NAME is an object with ``design(task, rng)`` or ``act(observations)``, a class or a function that makes one when it
     is called with nothing (or ``seed``), or itself the function of task and rng.
@@ -55,13 +57,16 @@ def load_method(spec: str, *, seed: int = 0) -> Method | Policy | Searching:
         return ProgramMethod()
     if spec in DESIGNER_KINDS or spec.startswith(DESIGNER_PREFIXES):
         return load_policy(spec, role="designer", seed=seed)
+    if spec == "optimiser":
+        return Optimiser()
     kind, colon, rest = spec.partition(":")
     if kind == "search":
         return ArchiveSearch(load_policy(rest, role="designer", seed=seed) if colon else None)
-    if kind == "program" and colon:
-        return ProgramMethod(Program.from_text(rest))
+    if kind in ("program", "optimiser") and colon:
+        program = Program.from_text(rest)
+        return ProgramMethod(program) if kind == "program" else Optimiser(program)
     if not colon and not spec.endswith(".py"):
-        raise unknown("method", spec, (*FIXED_METHODS, "search", "external"), MORE)
+        raise unknown("method", spec, (*FIXED_METHODS, "search", "external", "optimiser"), MORE)
     return as_method(build(load_attribute(spec, "method"), seed=seed, role="designer"), spec)
 
 

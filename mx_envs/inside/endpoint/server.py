@@ -59,6 +59,30 @@ class Gone(Exception):  # noqa: N818  # a client's choice
     """The client has hung up."""
 
 
+class _Work:
+    """Something that is done on a thread of its own, so that its client can be told meanwhile that it is."""
+
+    def __init__(self, work: Callable[[], dict[str, Any]]) -> None:
+        self.over = threading.Event()
+        self._found: Optional[dict[str, Any]] = None
+        self._error: Optional[Exception] = None
+        threading.Thread(target=self._do, args=(work,), name="held work", daemon=True).start()
+
+    def _do(self, work: Callable[[], dict[str, Any]]) -> None:
+        try:
+            self._found = work()
+        except Exception as error:  # raised again where it is waited for
+            self._error = error
+        finally:
+            self.over.set()
+
+    def result(self) -> dict[str, Any]:
+        """What came of it. Raises what it raised."""
+        if self._found is None:
+            raise self._error or RuntimeError("no result")
+        return self._found
+
+
 class Endpoint(BoundedServer):
     """A server for the desks that ``find`` knows by key; None for a key that it does not know.
 
@@ -172,6 +196,8 @@ class _Connection(Bounded):
             return self._json({**models[0], "id": named} if named else {"object": "list", "data": models})
         if path == "/mx/task":
             return self._json(dict(desk.task))
+        if path == "/mx/trials":
+            return self._serve_task(desk, "trials", "list", {})
         if path == "/mx/tools":
             return self._json({"tools": [{"type": "function", "function": tool} for tool in desk.tools]})
         raise Refused(404, f"there is nothing at GET {self.path}", "not_found")
@@ -188,7 +214,9 @@ class _Connection(Bounded):
             return self._json({"result": desk.use(path[len("/mx/tools/") :], self._object())})
         if path.startswith("/mx/services/"):
             service, _, method = path[len("/mx/services/") :].partition("/")
-            return self._json(desk.serve(service, method, self._object()))
+            return self._serve_task(desk, service, method, self._object())
+        if path == "/mx/trials":
+            return self._serve_task(desk, "trials", "run", self._object())
         if path == "/mcp":
             answer = mcp.answer(desk, self._value(b"null"))
             return self._json(answer) if answer is not None else self._reply(202, b"")
@@ -208,6 +236,15 @@ class _Connection(Bounded):
         )  # said before it is done: inside the sandbox nothing runs after a submission
         desk.submit(text)
 
+    def _serve_task(self, desk: Desk, service: str, method: str, arguments: dict[str, Any]) -> None:
+        """A call of the task's service on the host, held for as long as it takes. What is wrong with a trial is a refusal."""
+        work = _Work(lambda: desk.serve(service, method, arguments))
+        self._hold(work.over, False)
+        reply = work.result()
+        if service == "trials" and "result" not in reply and not self.begun:
+            raise BadRequest(str(reply.get("error")))
+        self._whole(reply["result"] if service == "trials" and "result" in reply else reply)
+
     def _complete(self, desk: Desk, agent: str, kind: str) -> None:
         body = self._object()
         if kind == "chat":
@@ -223,7 +260,7 @@ class _Connection(Bounded):
         call = desk.enter(asking, self.body, headers, agent)
         served = True
         try:
-            self._hold(call, asking.stream)
+            self._hold(call.over, asking.stream)
             self._answer(kind, asking, self._said(desk, call), call, body)
         except (Gone, OSError):
             served = False
@@ -262,19 +299,23 @@ class _Connection(Bounded):
             whole = responses.whole(*about, body)
         else:
             whole = chat.whole(*about) if kind == "chat" else completions.whole(*about)
+        self._whole(whole)
+
+    def _whole(self, value: Any) -> None:
+        """Send the answer, or the rest of one that has begun."""
         if self.begun:
-            self._chunk(json.dumps(whole).encode())
+            self._chunk(json.dumps(value).encode())
             self._chunk(b"")
         else:
-            self._json(whole)
+            self._json(value)
 
     # ------------------------------------------------------------------------------------------------ holding
 
-    def _hold(self, call: Call, stream: bool) -> None:
+    def _hold(self, over: threading.Event, stream: bool) -> None:
         """Wait for the answer. A client that waits long is sent comments or blanks, which keep its time-outs from firing."""
         silent = 0.0
         step = min(LOOK_S, self.server.heartbeat_s)
-        while not call.over.wait(step):
+        while not over.wait(step):
             readable, _, _ = select.select([self.connection], [], [], 0)
             if readable and not self.connection.recv(1, socket.MSG_PEEK):
                 raise Gone

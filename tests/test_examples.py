@@ -20,7 +20,9 @@ from mx_sandboxes import Sandbox
 EXAMPLES = [
     path
     for path in sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-    if not path.stem.startswith("my_")  # beginnings of one's own, which mx quickstart runs and its tests
+    if not path.stem.startswith(
+        ("my_", "search_")
+    )  # beginnings of one's own; searches, which play no episode
 ]
 REQUIRED = ("openai_plain", "autogen_team", "agents_sdk")
 """Those that continuous integration runs."""

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import typing
+
 __all__ = ["open_trials", "trial"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> typing.Any:
     """What is named above, imported when it is asked for: ``import mx_agents`` stays light."""
     if name not in __all__:
         raise AttributeError(f"module 'mx_agents' has no attribute {name!r}")
     from mx_agents.bench import trials
 
-    found: object = getattr(trials, name)
-    return found
+    return getattr(trials, name)

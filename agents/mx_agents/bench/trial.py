@@ -138,6 +138,24 @@ class TrialResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One episode of a trial; ``place`` is its candidate's."""
+
+    place: int
+    method: Method
+    name: str
+    design: str
+    task: Task
+    repetition: int
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What it is known by in the record."""
+        return hash_of(self.design), self.task.id, self.repetition
+
+
 @dataclass(slots=True)
 class BenchTrial:
     """Plays candidate designs within ``calls_left`` executor calls, never beyond; rows of ``trials.jsonl`` are not played again.
@@ -198,24 +216,21 @@ class BenchTrial:
     ) -> list[list[dict[str, Any]]]:
         """Play every candidate on every task; for each its rows, fewer where the calls were used up."""
         self._known = {key: row for key, row in self._known.items() if not row.get("failed")}
+        cells = [
+            _Cell(place, each.method, each.name, each.design(task, seed), task, repetition, seed)
+            for repetition in range(repeats)
+            for task in tasks
+            for seed in [seed_of("trial", task.id, *([repetition] if repetition else []))]
+            for place, each in enumerate(candidates)
+        ]
+        for cell in cells:
+            if cell.key in self._known:
+                self._count(self._known[cell.key])
+        self._play(list({cell.key: cell for cell in cells if cell.key not in self._known}.values()))
         found: list[list[dict[str, Any]]] = [[] for _ in candidates]
-        for repetition in range(repeats):
-            for task in tasks:
-                seed = seed_of("trial", task.id, *([repetition] if repetition else []))
-                designs = [each.design(task, seed) for each in candidates]
-                keys = [(hash_of(design), task.id, repetition) for design in designs]
-                wanted = [
-                    place for place, key in enumerate(keys) if self.calls_left > 0 or key in self._known
-                ]
-                missing = {
-                    designs[place]: candidates[place] for place in wanted if keys[place] not in self._known
-                }
-                self._play(missing, task, repetition, seed)
-                for place in wanted:
-                    row = self._known.get(keys[place])
-                    if row is not None:
-                        found[place].append(row)
-                        self._count(row)
+        for cell in cells:
+            if cell.key in self._known:
+                found[cell.place].append(self._known[cell.key])
         return found
 
     def _count(self, row: dict[str, Any]) -> None:
@@ -223,49 +238,49 @@ class BenchTrial:
         self.calls_left -= row["calls"] if not row.get("counted") else 0
         row["counted"] = True
 
-    def _play(self, designs: dict[str, Candidate], task: Task, repetition: int, seed: int) -> None:
-        waiting = sorted(designs.items(), key=lambda each: each[0])
-        whole = task.budget.calls
+    def _play(self, waiting: list[_Cell]) -> None:
         appender = Appender(self.path)
         try:
             while waiting and self.calls_left > 0:
-                together = max(1, min(len(waiting), self.calls_left // whole))
+                together = self._together(waiting)
                 batch, waiting = waiting[:together], waiting[together:]
+                whole = batch[0].task.budget.calls
                 bound = self.calls_left if self.calls_left < whole else None
-                jobs = (
-                    Job(
-                        (candidate.name, design),
-                        task.id,
-                        seed,
-                        ScriptedPolicy([design]),
-                        self.executor_of(seed, task),
-                        self.make_env(bound, candidate.method),
-                    )
-                    for design, candidate in batch
-                )
-                outside = any(isinstance(each.method, ProgramMethod) for _, each in batch)
+                jobs = (self._job(cell, bound) for cell in batch)
+                outside = any(isinstance(cell.method, ProgramMethod) for cell in batch)
                 unblock = self.unblock if outside else None
-                for played in play(jobs, _no_env, max(1, min(self.in_flight, together)), unblock=unblock):
-                    row = self._row_of(played, task, repetition, bound)
+                for played in play(jobs, _no_env, min(self.in_flight, together), unblock=unblock):
+                    row = self._row_of(played, bound)
                     appender.add(json.dumps(row))
                     self._count(row)
-                    self._known[row["design_hash"], task.id, repetition] = row
+                    self._known[played.key.key] = row
         finally:
             appender.close()
 
-    def _row_of(
-        self, played: Played[tuple[str, str]], task: Task, repetition: int, bound: int | None
-    ) -> dict[str, Any]:
-        record = played.record
+    def _together(self, waiting: list[_Cell]) -> int:
+        """How many may be played side by side, each to the end of its task's own budget; one at least, within what is left."""
+        room = self.calls_left
+        for place, cell in enumerate(waiting):
+            room -= cell.task.budget.calls
+            if room < 0:
+                return max(1, place)
+        return len(waiting)
+
+    def _job(self, cell: _Cell, bound: int | None) -> Job[_Cell]:
+        executor, make_env = self.executor_of(cell.seed, cell.task), self.make_env(bound, cell.method)
+        return Job(cell, cell.task.id, cell.seed, ScriptedPolicy([cell.design]), executor, make_env)
+
+    def _row_of(self, played: Played[_Cell], bound: int | None) -> dict[str, Any]:
+        record, cell = played.record, played.key
         spent = tokens_by_agent(record.as_dict()["turns"]).values()
         cut = bound is not None and record.calls >= bound
         return {
             **dict(zip(("method", "tasks", "executor"), self.where, strict=True)),
-            "candidate": played.key[0],
-            "design_hash": hash_of(played.key[1]),
-            "design": played.key[1],
-            "task": task.id,
-            "repetition": repetition,
+            "candidate": cell.name,
+            "design_hash": cell.key[0],
+            "design": cell.design,
+            "task": cell.task.id,
+            "repetition": cell.repetition,
             "score": record.grade.score,
             "passed": record.grade.passed,
             "calls": max(1, record.calls),

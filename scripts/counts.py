@@ -162,6 +162,8 @@ def circles() -> list[str]:
     for folder in ("agents", "tasks", "sandboxes", "."):
         sys.path.insert(0, str(ROOT / folder))
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    for path, other in beside():
+        graph.add_import(importer=path, imported=other)
     return [
         module
         for module in sorted(graph.modules)
@@ -170,6 +172,25 @@ def circles() -> list[str]:
             for each in graph.find_modules_directly_imported_by(module)
         )
     ]
+
+
+def beside() -> Iterator[tuple[str, str]]:
+    """Imports of files that lie side by side in a sandbox, which name each other without a package: (importer, imported)."""
+    for path in sources():
+        if "inside" in path.parts:
+            home = next(each for each in path.parents if each.name == "inside")
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+                for found in (home.joinpath(*name.split(".")).with_suffix(".py") for name in names if name):
+                    if found.is_file():
+                        yield _module(path), _module(found)
+
+
+def _module(path: Path) -> str:
+    """``sandboxes/mx_sandboxes/slots/pool.py`` as it is imported."""
+    words = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(words[next(at for at, word in enumerate(words) if word in PACKAGES) :])
 
 
 def main() -> int:

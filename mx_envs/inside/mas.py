@@ -359,13 +359,19 @@ class Agent:
         return answer
 
 
+def _tools() -> Any:
+    """The module of the tools, which is told of this program and knows nothing else of it."""
+    import mas_tools
+
+    mas_tools.serve(task.check, submit)
+    return mas_tools
+
+
 def _known_tools(tools: Sequence[str]) -> tuple[str, ...]:
     """The tools by name; ``"*"`` stands for all that there are. Raises ValueError for others."""
     if not tools:
         return ()
-    import mas_tools
-
-    known = mas_tools.known()
+    known = _tools().known()
     wanted = known if "*" in tools else list(tools)
     unknown = [tool for tool in wanted if tool not in known]
     if unknown:
@@ -374,9 +380,7 @@ def _known_tools(tools: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tool_guide(tools: Sequence[str]) -> str:
-    import mas_tools
-
-    guide: str = mas_tools.guide(tools)
+    guide: str = _tools().guide(tools)
     return guide
 
 
@@ -384,16 +388,13 @@ def _tool_result(answer: str, tools: Sequence[str]) -> str | None:
     """What the tool calls in an answer give, as text; None when there is no call in it. Never raises."""
     if _CALL not in answer:
         return None
-    import mas_tools
-
-    result: str | None = mas_tools.results(answer, tools)
+    result: str | None = _tools().results(answer, tools)
     return result
 
 
 def _use_tool(name: str, arguments: dict[str, Any]) -> str:
-    import mas_tools
-
-    result: str = mas_tools.use(name, arguments, mas_tools.known())
+    module = _tools()
+    result: str = module.use(name, arguments, module.known())
     return result
 
 

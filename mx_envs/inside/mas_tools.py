@@ -1,5 +1,7 @@
 """What agents with tools can do in the workspace. Beside ``mas``, on the standard library alone, imported when an agent has tools.
 
+It imports nothing of ours: ``mas`` imports it, and tells it (:func:`serve`) how the program that runs tests and hands in.
+
 A call is a fenced block in an answer, any number of them one after the other::
 
     ```tool
@@ -46,6 +48,14 @@ HIDDEN = {
 
 class ToolError(Exception):
     """A call that cannot be done; the message is for the agent."""
+
+
+_program: dict[str, Callable[[str], Any]] = {}
+
+
+def serve(check: Callable[[str], Any], hand_in: Callable[[str], Any]) -> None:
+    """Tell the tools of the program that runs: ``check`` tests an answer (true, or with a ``message``), ``hand_in`` ends with it."""
+    _program.update(check=check, hand_in=hand_in)
 
 
 def cut(text: str, limit: int = CHARACTERS) -> str:
@@ -339,9 +349,7 @@ def _why_not_one(name: str, text: str, old: str, places: list[int]) -> str:
 def run_tests(select: str = "", answer: str = "") -> str:
     """Run the visible tests: the task's public checks on an answer, else pytest in a copy of the workspace."""
     if answer:
-        import mas
-
-        check = mas.task.check(answer)
+        check = _program["check"](answer)
         return "passed" if check else f"failed\n{check.message}"
     folder = tempfile.mkdtemp(prefix="tests-")
     try:
@@ -391,9 +399,7 @@ def _summary(report: str, code: int, output: str) -> str:
 
 def submit(answer: str = "") -> str:
     """Hand in and end the program."""
-    import mas
-
-    mas.submit(answer)
+    _program["hand_in"](answer)
     return ""
 
 

@@ -20,13 +20,14 @@ Version history: v0, first release. Since 0.2 ``env`` and ``raw_env`` are AEC en
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
-from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo import ParallelEnv
 from pettingzoo.utils import OrderEnforcingWrapper, parallel_to_aec
 
 from mx_tasks.trading.market.errors import TradingError
@@ -38,6 +39,62 @@ LASTING = 0.5
 RUIN = 0.05
 REWARD_SCALE = 100.0
 Seen = NDArray[np.float32]
+
+
+class Options(TypedDict, total=False):
+    """The arguments of :class:`MarketEnv`; all have defaults."""
+
+    traders: int
+    bars: int
+    impact: float
+    cost: float
+    render_mode: None
+
+
+class MarketByTurns(Protocol):
+    """What ``env()`` and ``raw_env()`` return: PettingZoo's AEC interface, which ships no types of its own."""
+
+    agents: list[str]
+    possible_agents: list[str]
+    agent_selection: str
+    rewards: dict[str, float]
+    terminations: dict[str, bool]
+    truncations: dict[str, bool]
+    infos: dict[str, dict[str, Any]]
+
+    @property
+    def unwrapped(self) -> Self:
+        """The environment without wrappers."""
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Begin an episode."""
+
+    def step(self, action: NDArray[Any] | None) -> None:
+        """The target weight of ``agent_selection``; None for a trader that has ended."""
+
+    def observe(self, agent: str) -> Seen:
+        """What a trader sees now."""
+
+    def last(self, observe: bool = True) -> tuple[Seen, float, bool, bool, dict[str, Any]]:
+        """Observation, reward, termination, truncation and ``info`` of ``agent_selection``."""
+
+    def agent_iter(self, max_iter: int = 2**63) -> Iterable[str]:
+        """The traders in turn."""
+
+    def state(self) -> Seen:
+        """What the module's table says."""
+
+    def observation_space(self, agent: str) -> spaces.Box:
+        """Four numbers."""
+
+    def action_space(self, agent: str) -> spaces.Box:
+        """The target weight."""
+
+    def render(self) -> None:
+        """Nothing: there is no mode."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZoo ships no types
@@ -66,11 +123,11 @@ class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZo
         self._rng: np.random.Generator | None = None
         self.state_space = spaces.Box(-np.inf, np.inf, (2 + 2 * traders,), np.float32)
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
+    def observation_space(self, agent: str) -> spaces.Box:
         """Four numbers."""
         return self._seen[agent]
 
-    def action_space(self, agent: str) -> spaces.Space[Any]:
+    def action_space(self, agent: str) -> spaces.Box:
         """The target weight."""
         return self._acts[agent]
 
@@ -166,16 +223,18 @@ class MarketEnv(ParallelEnv[str, Seen, Any]):  # type: ignore[misc]  # PettingZo
         }
 
 
-def parallel_env(**options: Any) -> MarketEnv:
+def parallel_env(**options: Unpack[Options]) -> MarketEnv:
     """The market; the arguments are those of :class:`MarketEnv`."""
     return MarketEnv(**options)
 
 
-def raw_env(**options: Any) -> AECEnv[str, Seen, Any]:
+def raw_env(**options: Unpack[Options]) -> MarketByTurns:
     """The market by turns, without PettingZoo's checks of order."""
-    return parallel_to_aec(MarketEnv(**options))
+    turns: MarketByTurns = parallel_to_aec(MarketEnv(**options))
+    return turns
 
 
-def env(**options: Any) -> AECEnv[str, Seen, Any]:
+def env(**options: Unpack[Options]) -> MarketByTurns:
     """The market by turns: each trader acts in turn, and the bar moves on when all have."""
-    return OrderEnforcingWrapper(raw_env(**options))
+    checked: MarketByTurns = OrderEnforcingWrapper(raw_env(**options))
+    return checked

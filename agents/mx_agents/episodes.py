@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from mx_agents.policy import Policy
-from mx_envs import EpisodeRecord, Observation
+from mx_envs import AECEnvironment, EpisodeRecord, Observation
 from mx_envs.episode.spoken import Spoken
 
 Key = TypeVar("Key")
@@ -26,7 +26,7 @@ class Job(Generic[Key]):
     seed: int
     designer: Policy
     executor: Policy
-    make_env: Callable[[], Any] | None = None
+    make_env: Callable[[], AECEnvironment] | None = None
     """Makes the environment that this episode needs, where that is not everybody's."""
 
 
@@ -53,9 +53,9 @@ class _Seat(Generic[Key]):
         self.seconds = 0.0
         self.samples: list[Any] = []
         self.asked = 0
-        self._made_by: Callable[[], Any] | None = None
+        self._made_by: Callable[[], AECEnvironment] | None = None
 
-    def begin(self, job: Job[Key], make_env: Callable[[], Any]) -> None:
+    def begin(self, job: Job[Key], make_env: Callable[[], AECEnvironment]) -> None:
         """Reset to the job's task, in an environment that ``make_env`` made."""
         if self._made_by is not make_env:
             self.close()
@@ -120,7 +120,7 @@ class _Seat(Generic[Key]):
 
 def play(
     jobs: Iterator[Job[Key]],
-    make_env: Callable[[], Any],
+    make_env: Callable[[], AECEnvironment],
     in_flight: int,
     *,
     unblock: Callable[[], None] | None = None,

@@ -27,7 +27,7 @@ class Environment(Protocol):
     possible_agents: list[str]
     render_mode: str | None
     metadata: dict[str, Any]
-    observation_spaces: dict[str, spaces.Space[Any]]
+    observation_spaces: dict[str, spaces.Dict]
     action_spaces: dict[str, spaces.Space[str]]
 
     @property
@@ -42,7 +42,7 @@ class Environment(Protocol):
     def timing(self) -> Timing:
         """Where the episode's wall time went. Ask ``unwrapped``."""
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
+    def observation_space(self, agent: str) -> spaces.Dict:
         """A chat, under ``messages``."""
 
     def action_space(self, agent: str) -> spaces.Space[str]:
@@ -104,7 +104,7 @@ class Face:
         self.render_mode = host.render_mode
         self.possible_agents = host.agents
         self._names = tuple(executor_name(slot) for slot in range(host.executors))
-        self.observation_spaces: dict[str, spaces.Space[Any]] = {
+        self.observation_spaces: dict[str, spaces.Dict] = {
             agent: observation_space() for agent in self.possible_agents
         }
         self.action_spaces: dict[str, spaces.Space[str]] = {agent: Text() for agent in self.possible_agents}
@@ -119,7 +119,7 @@ class Face:
         """Where the episode's wall time went. Raises RuntimeError before the first reset."""
         return self.host.timing
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
+    def observation_space(self, agent: str) -> spaces.Dict:
         """A chat, under ``messages``."""
         return self.observation_spaces[agent]
 

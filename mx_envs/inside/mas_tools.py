@@ -54,7 +54,7 @@ _program: dict[str, Callable[[str], Any]] = {}
 
 
 def serve(check: Callable[[str], Any], hand_in: Callable[[str], Any]) -> None:
-    """Tell the tools of the program that runs: ``check`` tests an answer (true, or with a ``message``), ``hand_in`` ends with it."""
+    """Tell the tools of the program that runs: ``check`` tests an answer (true, or with a ``message``), ``hand_in`` ends it."""
     _program.update(check=check, hand_in=hand_in)
 
 

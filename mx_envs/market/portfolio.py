@@ -253,7 +253,7 @@ class PortfolioEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self._log, self._penalty = reward_terms(self.source, reward)
         self.render_mode = render_mode
         self.observation_space: spaces.Space[Any] = observation_space(self.source)
-        self.action_space = action_space(self.source, actions)
+        self.action_space: spaces.Space[Any] = action_space(self.source, actions)
         self._choices = choices(self.source) if actions == "discrete" else None
         self._settled = self.source.rules.settled
         self._ones = np.ones(self.source.assets)

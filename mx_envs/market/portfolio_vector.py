@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -73,10 +74,10 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         )
         self._log, self._penalty = reward_terms(self.source, reward)
         self.render_mode = render_mode
-        self.single_observation_space = observation_space(self.source)
-        self.single_action_space = action_space(self.source, actions)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.single_observation_space: spaces.Space[Any] = observation_space(self.source)
+        self.single_action_space: spaces.Space[Any] = action_space(self.source, actions)
+        self.observation_space: spaces.Space[Any] = batch_space(self.single_observation_space, num_envs)
+        self.action_space: spaces.Space[Any] = batch_space(self.single_action_space, num_envs)
         self._choices = choices(self.source) if actions == "discrete" else None
         self._ones = np.ones(self.source.assets)
         self._everyone = np.arange(num_envs)

@@ -73,8 +73,8 @@ class Terms:
     def __init__(
         self, honours: Optional[Iterable[str]] = None, pins: Optional[Mapping[str, Any]] = None
     ) -> None:
-        self.honours = None if honours is None else frozenset(honours)
-        self.pins = dict(pins or {})
+        self.honours: Optional[frozenset[str]] = None if honours is None else frozenset(honours)
+        self.pins: dict[str, Any] = dict(pins or {})
 
     @property
     def forwards(self) -> bool:

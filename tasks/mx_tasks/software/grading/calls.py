@@ -32,6 +32,7 @@ _JUDGE = {
     **_VALUES,
     "_mx/call_judge.py": _INSIDE.joinpath("call_judge.py").read_bytes(),
     "_mx/mx_pytest.py": _INSIDE.joinpath("mx_pytest.py").read_bytes(),
+    "_mx/mx_guesses.py": _INSIDE.joinpath("mx_guesses.py").read_bytes(),
 }
 WORKER_CPU_S = 25.0
 """Processor time of all calls of a submission together."""
@@ -48,6 +49,7 @@ class Served:
 
     ``support`` are modules of the task's own tree, besides the submitted one, whose instances the tests pass around. ``program``
     says that the file is no module but a program: its one function ``run`` takes what it reads and gives what it prints.
+    ``shown`` are the names of tests that the task's statement has in it: whoever reads it can pass those.
     """
 
     file: str
@@ -58,6 +60,7 @@ class Served:
     entries: tuple[str, ...] = ()
     support: tuple[str, ...] = ()
     program: bool = False
+    shown: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, text: bytes) -> Served:
@@ -72,6 +75,7 @@ class Served:
             entries=tuple(map(str, about.get("entries", ()))),
             support=tuple(map(str, about.get("support", ()))),
             program=bool(about.get("program", False)),
+            shown=tuple(map(str, about.get("shown", ()))),
         )
 
 
@@ -90,10 +94,11 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a test file's tests call, by test, and those that someone passes who knows nothing."""
+    """What a test file's tests call, by test; those that someone passes who knows nothing; whether one guess passes them all."""
 
     calls: Mapping[str, list[Call]]
     easy: frozenset[str]
+    guessed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class _Entry:
     outcome: str
     message: str
     calls: list[Call]
+    guesses: frozenset[int] = frozenset()
 
 
 def judge_calls(
@@ -116,24 +122,43 @@ def judge_calls(
     Raises GradingError where the judge itself cannot run, or the sandbox dies under an honest worker too; SandboxError.
     """
     found = Verdicts({}, {})
-    for name in sorted(tests):
-        if name.rpartition("/")[2].startswith("test_") and name.endswith(".py"):
-            one = _judge_file(sandbox, name, tests, tree, served, limits)
-            found = Verdicts(
-                {**found.outcomes, **one.outcomes},
-                {**found.messages, **one.messages},
-                tuple(dict.fromkeys((*found.signs, *one.signs))),
-                found.loaded or one.loaded,
-            )
+    for name in _test_files(tests):
+        one = _judge_file(sandbox, name, tests, tree, served, limits)
+        found = Verdicts(
+            {**found.outcomes, **one.outcomes},
+            {**found.messages, **one.messages},
+            tuple(dict.fromkeys((*found.signs, *one.signs))),
+            found.loaded or one.loaded,
+        )
     return found
 
 
 def easy_tests(
     sandbox: Sandbox, tests: Mapping[str, bytes], tree: Mapping[str, bytes], served: Served, limits: Limits
 ) -> frozenset[str]:
-    """Tests that are passed by constants or by giving an argument back: no partial credit may come of them."""
-    names = [name for name in tests if name.rpartition("/")[2].startswith("test_") and name.endswith(".py")]
-    return frozenset().union(*(_study(sandbox, name, tests, tree, served, limits).easy for name in names))
+    """Tests of which no partial credit may come.
+
+    Those are what the statement shows, what is passed by constants for which nobody needs to have seen a test, or by giving an
+    argument back; and what is passed by any constant that passes another test, too.
+    """
+    found = frozenset[str]()
+    for name in _test_files(tests):
+        study = _study(sandbox, name, tests, tree, served, limits)
+        found |= study.easy | {test for test in study.calls if test.partition("::")[2] in served.shown}
+    return found
+
+
+def guessable(
+    sandbox: Sandbox, tests: Mapping[str, bytes], tree: Mapping[str, bytes], served: Served, limits: Limits
+) -> bool:
+    """Whether one constant answer, or giving an argument back, passes every test."""
+    return all(_study(sandbox, name, tests, tree, served, limits).guessed for name in _test_files(tests))
+
+
+def _test_files(tests: Mapping[str, bytes]) -> list[str]:
+    return sorted(
+        name for name in tests if name.rpartition("/")[2].startswith("test_") and name.endswith(".py")
+    )
 
 
 class _Judged:
@@ -170,6 +195,7 @@ def _study(
     return Study(
         {entry.test: entry.calls for entry in entries},
         frozenset(entry.test for entry in entries if entry.outcome == "easy"),
+        bool(frozenset.intersection(*(entry.guesses for entry in entries))),
     )
 
 
@@ -354,7 +380,13 @@ def _digest(
 
 def _entry(text: str) -> _Entry:
     found = json.loads(text)
-    return _Entry(found["test"], found["outcome"], found["message"], found["calls"])
+    return _Entry(
+        found["test"],
+        found["outcome"],
+        found["message"],
+        found["calls"],
+        frozenset(number for number in found["guesses"] if number >= 0),
+    )
 
 
 def _support(tree: Mapping[str, bytes], served: Served) -> dict[str, bytes]:

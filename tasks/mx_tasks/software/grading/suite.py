@@ -73,7 +73,7 @@ def suite_limits(wall_s: float) -> Limits:
 def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade:
     """The verdict on a submission; its answer text does not count. What is paid is confirmed where canaries are few.
 
-    ``score`` is 1.0 when every test passes, else (share of fail-to-pass) x (share of pass-to-pass), at most 0.9.
+    ``score`` is 1.0 when every test passes, else how much was won over doing nothing and the best constant, at most 0.9.
 
     Raises GradingError and SandboxError when the sandbox fails.
     """
@@ -129,7 +129,11 @@ def _control(suite: Suite, sandbox: Sandbox) -> None:
 def _grade_served(
     suite: Suite, served: Served, tree: Mapping[str, bytes], refused: Sequence[str], sandbox: Sandbox
 ) -> Grade:
-    """The verdict of tests that are judged apart. What anyone passes who knows nothing brings no partial credit."""
+    """The verdict of tests that are judged apart.
+
+    What anyone passes who knows nothing brings no partial credit, and of the others the first brings none: some constant is always
+    right once. What was right before and is not any more counts against what was mended.
+    """
     said = judge_calls(sandbox, suite.tests, tree, served, suite.limits)
     mended, kept = (
         [said.outcomes.get(test) == "passed" for test in tests]
@@ -138,7 +142,7 @@ def _grade_served(
     resolved = bool(mended) and all(mended) and all(kept)
     easy = frozenset[str]() if resolved else easy_tests(sandbox, suite.tests, tree, served, suite.limits)
     telling = [good for test, good in zip(suite.fail_to_pass, mended, strict=True) if test not in easy]
-    share = _share(telling) * _share(kept) if telling else 0.0
+    share = _net(telling, kept)
     tampered = bool(said.signs) and not resolved
     score = 1.0 if resolved else 0.0 if tampered else min(MOST_UNRESOLVED, share)
     wanted = [*zip(suite.fail_to_pass, mended, strict=True), *zip(suite.pass_to_pass, kept, strict=True)]
@@ -224,7 +228,7 @@ def _verdict(suite: Suite, planted: Planted, run: TestRun, refused: Iterable[str
     signs = _signs_of_tampering(planted, run)
     mended, kept = passes(suite.fail_to_pass), passes(suite.pass_to_pass)
     resolved = bool(mended) and all(mended) and all(kept) and run.consistent and not signs
-    share = _mended(suite, planted, run, mended) * _share(kept) if run.consistent else 0.0
+    share = _net(_telling(suite, planted, run, mended), kept) if run.consistent else 0.0
     score = 1.0 if resolved else 0.0 if signs else min(MOST_UNRESOLVED, share)
     log = [
         f"fail to pass: {sum(mended)} of {len(mended)}; pass to pass: {sum(kept)} of {len(kept)}",
@@ -250,20 +254,26 @@ def _both_pass(planted: Planted, canary: str, run: TestRun) -> bool:
     )
 
 
-def _mended(suite: Suite, planted: Planted, run: TestRun, mended: Sequence[bool]) -> float:
-    """The share of fail-to-pass that partial credit is given for: of the tests that have a copy, and none if a copy passed.
+def _telling(suite: Suite, planted: Planted, run: TestRun, mended: Sequence[bool]) -> list[bool]:
+    """Which fail-to-pass tests were mended, of those that partial credit is given for: that have a copy, and none if a copy passed.
 
     Tests that have no copy are known to be real, so that who guesses could guess none of them wrong.
     """
     good = {Outcome.PASSED, Outcome.UNEXPECTED}
     passed = {base_of(test) for test, outcome in run.outcomes.items() if outcome in good}
+    if passed & planted.twins.keys():
+        return []
     copied = set(planted.twins.values())
     values = [
         right for test, right in zip(suite.fail_to_pass, mended, strict=True) if base_of(test) in copied
     ]
-    if not values:
-        return _share(mended)
-    return 0.0 if passed & planted.twins.keys() else _share(values)
+    return values or list(mended)
+
+
+def _net(mended: Sequence[bool], kept: Sequence[bool]) -> float:
+    """How much is won over the best constant: tests mended but for one, less those broken, of all that there is to win."""
+    won = sum(mended) - 1 - (len(kept) - sum(kept))
+    return max(0, won) / (len(mended) - 1) if len(mended) > 1 else 0.0
 
 
 def _share(results: Sequence[bool]) -> float:

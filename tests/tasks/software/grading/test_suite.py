@@ -104,16 +104,14 @@ def test_a_right_change_scores_one_and_nothing_scores_zero(judging: Sandbox) -> 
     assert (grade.score, grade.passed, grade.tampered) == (0.0, False, False), grade.log
 
 
-def test_half_a_change_earns_the_product_of_the_shares(judging: Sandbox) -> None:
-    half = LIBRARY.replace(b"items[1:]", b"items[1:] if len(items) != 1 else items")
-    grade = grade_suite(SUITE, Submission(files={"stats.py": half}), judging)
-    assert (grade.score in (0.0, 0.5), grade.passed, grade.tampered) == (True, False, False), grade.log
+def test_what_breaks_something_is_no_success(judging: Sandbox) -> None:
     broke = FIXED.replace(b"raise NoItems", b"raise TypeError")
     grade = grade_suite(SUITE, Submission(files={"stats.py": broke}), judging)
-    assert (grade.score, grade.passed) == (0.5, False), grade.log
+    assert (grade.score < 0.7, grade.passed) == (True, False), grade.log
     assert "test_first_of_nothing" in grade.log
     many = replace(SUITE, pass_to_pass=SUITE.pass_to_pass * 20 + (f"{FILE}::test_gone",))
-    assert grade_suite(many, GOLD, judging).score == 0.9  # a missing test is no pass
+    grade = grade_suite(many, GOLD, judging)
+    assert (grade.score < 0.7, grade.passed) == (True, False)  # a missing test is no pass
 
 
 def test_what_does_not_belong_to_the_sources_is_listed_and_refused(judging: Sandbox) -> None:

@@ -3,9 +3,10 @@
 stdin: JSON ``{"mode", "test", "module", "entries", "support", "seed", "answers": {test: [[call, answer], ...]}}``. ``test`` is
 the name of the test file. In the mode ``judge`` every call of a submitted function is looked up among the answers; a test that
 makes one which is not there ends as ``pending``, with the calls that it made so far. In the mode ``study`` every test is run on
-functions that know nothing, to learn which tests those pass, and then through with placeholders, to learn what it calls.
+placeholders, to learn what it calls and compares, and then on guesses of those who know nothing (see ``mx_guesses.py``).
 
-stdout: one JSON line for each test, ``{"test", "outcome", "message", "calls"}``; in a study with ``"easy"`` for the outcome.
+stdout: one JSON line for each test, ``{"test", "outcome", "message", "calls", "guesses"}``. In a study the outcome is ``easy`` for
+what no partial credit may come of, and ``guesses`` are the numbers of the guesses that pass the test.
 """
 
 import ast
@@ -18,6 +19,7 @@ import os
 import random
 import signal
 import sys
+import time
 import traceback
 import types
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -26,10 +28,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import mx_pytest  # type: ignore[import-not-found]  # noqa: E402  # they stand beside this file
+from mx_guesses import BLIND, guesses  # type: ignore[import-not-found]  # noqa: E402
 from mx_values import Decoder, Encoder, NoFormError, alike, same_output  # type: ignore[import-not-found]  # noqa: E402
 
 TEST_S = 10
 STUDY_S = 2
+GUESSES_S = 20
+"""Seconds of processor time for all guesses on all tests."""
 MOST_CALLS = 2_000
 Call = List[Any]
 
@@ -51,12 +56,19 @@ class TooLongError(BaseException):
 
 
 class Unknown:
-    """A placeholder for an answer: whatever is done with it fails."""
+    """A placeholder for an answer: whatever is done with it fails. What it is held against is noted in ``compared``."""
+
+    def __init__(self, compared: "List[Any]") -> None:
+        object.__setattr__(self, "_compared", compared)
 
     def _fail(self, *_: Any, **__: Any) -> Any:
         raise UnknowableError("not known yet")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __iter__ = __len__ = __call__ = _fail
+    def __eq__(self, other: Any) -> bool:
+        object.__getattribute__(self, "_compared").append(other)
+        return bool(self._fail())
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __iter__ = __len__ = __call__ = _fail
     __getattr__ = __getitem__ = __contains__ = __str__ = __repr__ = __hash__ = __float__ = __int__ = _fail
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __abs__ = __neg__ = __round__ = _fail
 
@@ -96,7 +108,11 @@ class Asked:
 
 
 class Studied(Asked):
-    """Notes calls and answers with placeholders."""
+    """Notes calls, answers with placeholders, and notes in ``compared`` what those are held against."""
+
+    def __init__(self, support: List[str], compared: "List[Any]") -> None:
+        super().__init__(support, [])
+        self._compared = compared
 
     def put(self, name: str, args: Any, kwargs: Any) -> Any:
         """A placeholder."""
@@ -104,7 +120,7 @@ class Studied(Asked):
         with contextlib.suppress(NoFormError, UnknowableError):
             if len(self.calls) < MOST_CALLS:
                 self.calls.append([name, encoder.encode(list(args)), encoder.encode(kwargs)])
-        return Unknown()
+        return Unknown(self._compared)
 
 
 class Guessed(Asked):
@@ -117,22 +133,6 @@ class Guessed(Asked):
     def put(self, name: str, args: Any, kwargs: Any) -> Any:  # noqa: ARG002  as every one of its kind
         """The same whatever is asked."""
         return self._guess(args)
-
-
-GUESSES: "List[Callable[[Any], Any]]" = [
-    lambda _: None,
-    lambda _: True,
-    lambda _: False,
-    lambda _: 0,
-    lambda _: 1,
-    lambda _: -1,
-    lambda _: "",
-    lambda _: [],
-    lambda _: (),
-    lambda _: {},
-    lambda args: args[0] if args else None,
-    lambda args: args[-1] if args else None,
-]
 
 
 def _error(names: Any, text: Any) -> BaseException:
@@ -259,18 +259,35 @@ def too_long(*_: object) -> None:
 
 def study(bench: Bench, say: Callable[[Any], None]) -> None:
     """What the tests call, and which of them someone passes who knows nothing."""
-    module = bench.load(soft=False)
-    easy = {
-        name
-        for guess in GUESSES
-        for name, test in bench.tests(module)
-        if bench.run(test, Guessed(guess), STUDY_S)[0] == "passed"
-    }
-    soft = bench.load(soft=True)
-    for name, test in bench.tests(soft):
-        studied = Studied(bench.about["support"], [])
+    calls: Dict[str, List[Call]] = {}
+    compared: List[Any] = []
+    for name, test in bench.tests(bench.load(soft=True)):
+        studied = Studied(bench.about["support"], compared)
         bench.run(test, studied, STUDY_S)
-        say({"test": name, "outcome": "easy" if name in easy else "", "message": "", "calls": studied.calls})
+        calls[name] = studied.calls
+    passed = passed_by_guesses(bench, compared)
+    for name, made in calls.items():
+        mine = [number for number, tests in passed.items() if name in tests]
+        easy = any(number < len(BLIND) or len(passed[number]) > 1 for number in mine)
+        say({"test": name, "outcome": "easy" if easy else "", "message": "", "calls": made, "guesses": mine})
+
+
+def passed_by_guesses(bench: Bench, compared: "List[Any]") -> "Dict[int, List[str]]":
+    """The tests that each guess passes, by its number; once their time is over, all tests are taken for easy ones."""
+    module = bench.load(soft=False)
+    tests = list(bench.tests(module))
+    with open(bench.about["test"]) as stream:
+        every = guesses(stream.read(), compared)
+    passed: Dict[int, List[str]] = {}
+    end = time.process_time() + GUESSES_S
+    for number, guess in enumerate(every):
+        if time.process_time() > end:
+            passed[-1] = [name for name, _ in tests]
+            break
+        found = [name for name, test in tests if bench.run(test, Guessed(guess), STUDY_S)[0] == "passed"]
+        if found:
+            passed[number] = found
+    return passed
 
 
 def judge(bench: Bench, say: Callable[[Any], None]) -> None:
@@ -279,7 +296,7 @@ def judge(bench: Bench, say: Callable[[Any], None]) -> None:
     for name, test in bench.tests(module):
         asked = Asked(bench.about["support"], bench.about["answers"].get(name, []))
         outcome, message = bench.run(test, asked, TEST_S)
-        say({"test": name, "outcome": outcome, "message": message, "calls": asked.calls})
+        say({"test": name, "outcome": outcome, "message": message, "calls": asked.calls, "guesses": []})
 
 
 def main() -> None:
@@ -301,7 +318,7 @@ def main() -> None:
         bench = Bench(about)
         (study if about["mode"] == "study" else judge)(bench, say)
     except BaseException as error:
-        say({"test": "", "outcome": "failed", "message": _why(error), "calls": []})
+        say({"test": "", "outcome": "failed", "message": _why(error), "calls": [], "guesses": []})
     os._exit(0)
 
 

@@ -11,7 +11,7 @@ from mx_envs.episode.setting import Setting
 from mx_envs.episode.wire import Question
 from mx_envs.faces.domain import Domain, domain_of
 from mx_envs.faces.face import AECEnvironment, ParallelEnvironment
-from mx_envs.faces.host import Options
+from mx_envs.faces.options import Options
 from mx_envs.faces.spaces import Chat, Text
 from mx_envs.registration import register as _register
 

@@ -21,7 +21,10 @@ class EpisodeAEC(Face, AECEnv[str, Observation, str]):  # type: ignore[misc]  # 
         super().__init__(host, name, is_parallelizable=False)
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses."""
+        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses.
+
+        ``"split"`` beside them plays a task of another split than the environment's.
+        """
         self.host.new_episode(seed, options)
         self.agents = self.possible_agents[:]
         self.rewards = dict.fromkeys(self.agents, 0.0)

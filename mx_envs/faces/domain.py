@@ -10,7 +10,8 @@ from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
 from mx_envs.faces.aec import EpisodeAEC
 from mx_envs.faces.face import AECEnvironment, ParallelEnvironment
-from mx_envs.faces.host import Options, make_host
+from mx_envs.faces.host import Host, make_host
+from mx_envs.faces.options import Options, check_arguments
 from mx_envs.faces.parallel import EpisodeParallel
 from mx_tasks import TaskSet
 
@@ -25,6 +26,7 @@ class Domain:
 
     def env(self, **options: Unpack[Options]) -> AECEnvironment:
         """The AEC environment, which also checks that its methods are called in a possible order."""
+        check_arguments(f"{self.module}.env()", options, Options.__annotations__)
         wrapped: AECEnvironment = OrderEnforcingWrapper(self.raw_env(**options))
         return wrapped
 
@@ -33,16 +35,16 @@ class Domain:
         if options.get("max_cycles") is not None:
             converted: AECEnvironment = parallel_to_aec(self.parallel_env(**options))
             return converted
-        return EpisodeAEC(make_host(self.name, self.env_id, **_without_cycles(options)), self.module)
+        return EpisodeAEC(self._host("raw_env", options), self.module)
 
     def parallel_env(self, **options: Unpack[Options]) -> ParallelEnvironment:
         """The parallel environment."""
-        host = make_host(self.name, self.env_id, **_without_cycles(options))
-        return EpisodeParallel(host, self.module, options.get("max_cycles"))
+        return EpisodeParallel(self._host("parallel_env", options), self.module, options.get("max_cycles"))
 
-
-def _without_cycles(options: Options) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != "max_cycles"}
+    def _host(self, maker: str, options: Options) -> Host:
+        check_arguments(f"{self.module}.{maker}()", options, Options.__annotations__)
+        own: dict[str, Any] = {name: value for name, value in options.items() if name != "max_cycles"}
+        return make_host(self.name, self.env_id, **own)
 
 
 SOFTWARE = Domain("software", "mx/Software-v0", "software_v0")

@@ -29,6 +29,7 @@ class Environment(Protocol):
     metadata: dict[str, Any]
     observation_spaces: dict[str, spaces.Dict]
     action_spaces: dict[str, spaces.Space[str]]
+    state_space: spaces.Space[Any]
 
     @property
     def unwrapped(self) -> Self:
@@ -48,11 +49,14 @@ class Environment(Protocol):
     def action_space(self, agent: str) -> spaces.Space[str]:
         """Any text."""
 
+    def state(self) -> Observation:
+        """All that was said in the episode so far, for a critic that may see everything."""
+
     def render(self) -> str | None:
         """The transcript so far (mode ``ansi``), or its news on the terminal (mode ``human``)."""
 
     def close(self) -> None:
-        """End the episode in play and the sandboxes that this environment opened."""
+        """End the episode in play and the sandboxes that this environment opened; ``reset`` opens it again."""
 
 
 class AECEnvironment(Environment, Protocol):
@@ -107,6 +111,7 @@ class Face:
         self.observation_spaces: dict[str, spaces.Dict] = {
             agent: observation_space() for agent in self.possible_agents
         }
+        self.state_space: spaces.Space[Any] = observation_space()
         self.action_spaces: dict[str, spaces.Space[str]] = {agent: Text() for agent in self.possible_agents}
 
     @property
@@ -126,6 +131,13 @@ class Face:
     def action_space(self, agent: str) -> spaces.Space[str]:
         """Any text."""
         return self.action_spaces[agent]
+
+    def state(self) -> Observation:
+        """All that was said in the episode so far, for a critic that may see everything.
+
+        Raises RuntimeError before the first reset.
+        """
+        return self.host.state()
 
     def render(self) -> str | None:
         """The transcript so far (mode ``ansi``), or its news on the terminal (mode ``human``)."""

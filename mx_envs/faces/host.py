@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 import numpy as np
 from gymnasium import logger
@@ -15,12 +14,13 @@ from gymnasium.utils import seeding
 from mx_envs.episode.approval import Approver
 from mx_envs.episode.episode import Episode
 from mx_envs.episode.guide import designer_chat, guide_text
-from mx_envs.episode.observation import Observation
+from mx_envs.episode.observation import Message, Observation
 from mx_envs.episode.record import EpisodeRecord, Timing, grade_as_dict
 from mx_envs.episode.rewards import DefaultRewards, RewardModel
 from mx_envs.episode.served import ServedSandbox
 from mx_envs.episode.setting import Setting, executor_name
 from mx_envs.episode.wire import Question
+from mx_envs.faces.options import Backend, SandboxOf, checked_options
 from mx_envs.faces.render import transcript
 from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox, open_sandbox
@@ -32,54 +32,6 @@ DESIGNER = "designer_0"
 RENDER_MODES = ("ansi", "human")
 ENDLESS = 1_000_000
 """Out of how many tasks a seed chooses where a split is generated without end."""
-
-Backend = Literal["auto", "docker", "bubblewrap"]
-SandboxOf = Callable[[str], Sandbox]
-"""The open sandbox of an image, such as :class:`mx_sandboxes.Sandboxes`."""
-
-
-class SingleOptions(TypedDict, total=False):
-    """The arguments of ``gymnasium.make``; all have defaults."""
-
-    tasks: str | TaskSet
-    """A task set, or its name, with or without the domain. Default ``micro``."""
-    split: Split
-    """Default ``train``."""
-    sandbox: Backend | Sandbox | SandboxOf
-    """A backend's name, or an open sandbox, which stays open when the environment is closed. Default ``auto``.
-
-    A task names the image that it needs: for a backend's name, a sandbox is opened for each image; an open sandbox is used for
-    all tasks; a function (:class:`mx_sandboxes.Sandboxes`) is asked for each image's.
-
-    A running episode holds one of its slots; a sandbox that several environments share needs one for each of them.
-    """
-    grading_sandbox: Sandbox | SandboxOf | None
-    """Where submissions are graded; by default a pool like ``sandbox``, or ``sandbox`` itself when that is an open one.
-
-    With ``turn_rewards``, answers are graded while episodes run: then it has to have a slot that no episode holds.
-    """
-    executors: int
-    """Number of executors. Default 8."""
-    turn_rewards: bool
-    """Whether an executor is paid for each answer that can be graded by itself. Default False."""
-    approver: Approver | None
-    """Judges the executors' tool calls before they are made (see :mod:`mx_envs.episode.approval`). Default None: all are."""
-    rewards: RewardModel | None
-    """What an episode pays at its end. Default :class:`~mx_envs.DefaultRewards`."""
-    render_mode: str | None
-    """``ansi``, ``human`` or None."""
-    terms: Terms | None
-    """Which parameters a program at the endpoint may ask for, because the executors honour them, and which are pinned. Default
-    None: it may ask for all, and whoever steps the environment finds them in ``info["sampling"]``."""
-    guide: str
-    """What the designer is told of designs: ``full``, ``short``, a text of your own, or ``""`` for nothing. Default ``full``."""
-
-
-class Options(SingleOptions, total=False):
-    """The arguments of ``env``, ``raw_env`` and ``parallel_env``; all have defaults."""
-
-    max_cycles: int | None
-    """Makes every episode exactly that many cycles of all agents long, idle or truncated; for fixed-horizon learners."""
 
 
 @dataclass
@@ -103,6 +55,22 @@ class Host:
     _opened: ExitStack = field(default_factory=ExitStack)
     _rng: np.random.Generator | None = None
     _rendered: int = 0
+    _closed: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the episode and the sandboxes: a copy begins with ``reset()``, as a new environment does.
+
+        Raises TypeError in the middle of an episode, which lives in a process, and where an open sandbox was handed in.
+        """
+        if self.episode is not None and not (self._closed or self.episode.over):
+            raise TypeError(
+                "an environment cannot be copied or pickled in the middle of an episode; end it, or close(), first"
+            )
+        if not all(isinstance(each, str) or each is None for each in (self.sandbox, self.grading)):
+            raise TypeError(
+                "an environment with an open sandbox cannot be copied or pickled; name a backend, such as sandbox='auto'"
+            )
+        return {**self.__dict__, "episode": None, "_settings": {}, "_opened": ExitStack(), "_rendered": 0}
 
     @property
     def agents(self) -> list[str]:
@@ -111,9 +79,11 @@ class Host:
 
     @property
     def current(self) -> Episode:
-        """The episode in play. Raises RuntimeError before the first reset."""
+        """The episode in play. Raises RuntimeError before the first reset and after ``close``."""
         if self.episode is None:
             raise RuntimeError("call reset() first")
+        if self._closed:
+            raise RuntimeError("the environment is closed; reset() opens it again")
         return self.episode
 
     @property
@@ -124,31 +94,42 @@ class Host:
     @property
     def timing(self) -> Timing:
         """Where the wall time of the episode in play went."""
-        return self.current.timing
+        if self.episode is None:
+            raise RuntimeError("call reset() first")
+        return self.episode.timing
 
     def new_episode(
         self, seed: int | None, options: dict[str, Any] | None, rng: np.random.Generator | None = None
     ) -> Episode:
         """Drop the episode in play and choose the next one's task.
 
-        Raises TaskNotFoundError and IndexError for a task that ``options`` name and the set lacks, SandboxUnavailableError when no
-        sandbox opens.
+        Raises ValueError for options that there are not and for a task of another split than the one that is asked for,
+        TypeError for an option's value of another kind, TaskNotFoundError and IndexError for a task that the set lacks,
+        SandboxUnavailableError when no sandbox opens.
         """
+        wanted = checked_options(options or {})
         if self.episode is not None:
             self.episode.close()
         if rng is None and (seed is not None or self._rng is None):
             self._rng, _ = seeding.np_random(seed)
-        task = self._choose(options or {}, rng or self._rng)
-        self._rendered = 0
+        task = self._choose(wanted, rng or self._rng)
+        self._rendered, self._closed = 0, False
         self.episode = Episode(self._open(task.image), task, seed)
         return self.episode
 
     def _choose(self, options: dict[str, Any], rng: np.random.Generator | None) -> Task:
-        size = self.task_set.size(self.split)
+        split = options.get("split", self.split)
+        size = self.task_set.size(split)
         chosen = int(rng.integers(ENDLESS if size is None else size)) if rng is not None and size != 0 else 0
-        if "task" in options:
-            return self.task_set.find(options["task"])
-        return self.task_set.task(self.split, int(options.get("index", chosen)))
+        if "task" not in options:
+            return self.task_set.task(split, options.get("index", chosen))
+        task = self.task_set.find(options["task"])
+        if task.split != split:
+            raise ValueError(
+                f"the task {task.id!r} is of the split {task.split!r}, and this environment plays {split!r}: make it with "
+                f"split={task.split!r}, or say so in the options: {{'task': {task.id!r}, 'split': {task.split!r}}}"
+            )
+        return task
 
     def _open(self, image: str) -> Setting:
         """What the episodes of tasks with that image have in common, sandboxes included."""
@@ -182,12 +163,26 @@ class Host:
         """End the episode in play and the sandboxes that this environment opened; may be called again."""
         if self.episode is not None:
             self.episode.close()
+        self._closed = True
         self._opened.close()
         self._settings.clear()
 
     def designer_observation(self) -> Observation:
         """What the designer sees."""
         return {"messages": designer_chat(self.current.task, self.guide)}
+
+    def state(self) -> Observation:
+        """All that was said so far: what the designer saw and wrote, then question and answer of each turn."""
+        episode = self.current
+        said: list[Message] = list(designer_chat(episode.task, self.guide))
+        if episode.design:
+            said.append({"role": "assistant", "content": episode.design})
+        for turn in episode.turns:
+            said += [
+                {"role": "user", "content": turn.messages[-1]["content"]},
+                {"role": "assistant", "content": turn.answer},
+            ]
+        return {"messages": tuple(said)}
 
     def info(self, agent: str) -> dict[str, Any]:
         """A new ``info``: the task, the agent's role, its name in the design where it is asked, turns so far and calls left.

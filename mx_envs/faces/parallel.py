@@ -33,7 +33,10 @@ class EpisodeParallel(Face, ParallelEnv[str, Observation, str]):  # type: ignore
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
-        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses."""
+        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses.
+
+        ``"split"`` beside them plays a task of another split than the environment's.
+        """
         self.host.new_episode(seed, options)
         self.agents = self.possible_agents[:]
         self._cycle = 0

@@ -13,11 +13,11 @@ from mx_envs.faces.host import (
     DESIGNER,
     RENDER_MODES,
     Host,
-    SingleOptions,
     checked_action,
     make_host,
     observed,
 )
+from mx_envs.faces.options import SingleOptions, check_arguments
 from mx_envs.faces.spaces import Text, observation_space
 
 
@@ -49,7 +49,10 @@ class EpisodeSingle(gymnasium.Env[Observation, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses."""
+        """Begin an episode: on the task ``options={"task": id}`` or ``{"index": n}``, else on one that the seed chooses.
+
+        ``"split"`` beside them plays a task of another split than the environment's.
+        """
         super().reset(seed=seed)
         self.host.new_episode(seed, options, self.np_random)
         return self.host.designer_observation(), self._info()
@@ -86,16 +89,21 @@ class EpisodeSingle(gymnasium.Env[Observation, str]):
         self.host.close()
 
 
+def _single(domain: str, env_id: str, options: SingleOptions) -> EpisodeSingle:
+    check_arguments(env_id, options, SingleOptions.__annotations__)
+    return EpisodeSingle(make_host(domain, env_id, **options))
+
+
 def software(**options: Unpack[SingleOptions]) -> EpisodeSingle:
     """Software tasks for one policy; the arguments are those of :mod:`mx_envs.software_v0`, without ``max_cycles``."""
-    return EpisodeSingle(make_host("software", "mx/Software-v0", **options))
+    return _single("software", "mx/Software-v0", options)
 
 
 def trading(**options: Unpack[SingleOptions]) -> EpisodeSingle:
     """Trading tasks for one policy; the arguments are those of :mod:`mx_envs.trading_v0`, without ``max_cycles``."""
-    return EpisodeSingle(make_host("trading", "mx/Trading-v0", **options))
+    return _single("trading", "mx/Trading-v0", options)
 
 
 def hardware(**options: Unpack[SingleOptions]) -> EpisodeSingle:
     """Hardware tasks for one policy; the arguments are those of :mod:`mx_envs.hardware_v0`, without ``max_cycles``."""
-    return EpisodeSingle(make_host("hardware", "mx/Hardware-v0", **options))
+    return _single("hardware", "mx/Hardware-v0", options)

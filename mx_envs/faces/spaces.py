@@ -5,8 +5,9 @@ Gymnasium's own ``Text`` knows ASCII letters and digits only, refuses the empty 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator, Set
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -18,11 +19,47 @@ _ROLES = ("system", "user", "assistant", "tool")
 _LONGEST_SAMPLE = 64
 
 
-class Text(spaces.Space[str]):
-    """Every text, the empty one too. ``sample`` draws up to 64 characters of several scripts."""
+class _AllCharacters(Set[str]):
+    """Every character that there is, as a set that takes no room."""
+
+    def __contains__(self, character: object) -> bool:
+        return isinstance(character, str) and len(character) == 1
+
+    def __iter__(self) -> Iterator[str]:
+        return map(chr, range(len(self)))
+
+    def __len__(self) -> int:
+        return sys.maxunicode + 1
+
+
+class Text(spaces.Text):
+    """Every text, the empty one too: Gymnasium's ``Text`` over all of Unicode.
+
+    ``sample`` draws up to 64 characters of several scripts. What converts Gymnasium's own space converts this one (TorchRL, RLlib);
+    it has no flat form, because a text has no fixed length.
+    """
 
     def __init__(self, seed: int | np.random.Generator | None = None) -> None:
-        super().__init__(shape=None, dtype=None, seed=seed)
+        super().__init__(sys.maxsize, min_length=0, charset="", seed=seed)
+
+    @property
+    def character_set(self) -> frozenset[str]:
+        """All of Unicode."""
+        return cast(frozenset[str], _AllCharacters())
+
+    @property
+    def character_list(self) -> tuple[str, ...]:
+        """All of Unicode, in order: a million entries, made when they are asked for."""
+        return tuple(_AllCharacters())
+
+    @property
+    def characters(self) -> str:
+        """All of Unicode, in order."""
+        return "".join(_AllCharacters())
+
+    def character_index(self, char: str) -> np.int32:
+        """Its code point."""
+        return np.int32(ord(char))
 
     @property
     def is_np_flattenable(self) -> bool:
@@ -52,6 +89,11 @@ class Text(spaces.Space[str]):
 
     def __repr__(self) -> str:
         return "Text()"
+
+
+@spaces.flatten_space.register(Text)
+def _no_flat_space(space: Text) -> Any:
+    raise NotImplementedError("a text has no fixed length, so it has no flat space")
 
 
 class Chat(spaces.Space[tuple[Message, ...]]):

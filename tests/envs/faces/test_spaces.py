@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import time
 
+import gymnasium
 import pytest
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from mx_envs import Chat, Text
 from mx_envs.faces.spaces import observation_space
@@ -55,3 +57,20 @@ def test_samples_are_of_more_than_ascii():
     space = Text()
     space.seed(0)
     assert any(not space.sample().isascii() for _ in range(10))
+
+
+def test_a_text_is_gymnasium_s_own_to_whoever_converts_spaces():
+    space = Text()
+    assert isinstance(space, gymnasium.spaces.Text)
+    assert len(space.character_set) == len(space.characters) == 0x110000
+    assert "\N{SNOWMAN}" in space.character_set
+    assert space.character_index("\N{SNOWMAN}") == 0x2603
+    batched = batch_space(space, 3)
+    texts = ["", "a" * 1000, "\N{SNOWMAN}"]
+    assert concatenate(space, texts, create_empty_array(space, 3)) == tuple(texts)
+    assert tuple(texts) in batched
+    assert list(iterate(batched, tuple(texts))) == texts
+    with pytest.raises(NotImplementedError, match="no fixed length"):
+        gymnasium.spaces.flatten_space(space)
+    assert pickle.loads(pickle.dumps(space)) == space
+    assert space != gymnasium.spaces.Text(5)

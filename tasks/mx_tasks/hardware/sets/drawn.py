@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from mx_tasks.errors import SPLITS
@@ -13,6 +12,7 @@ from mx_tasks.hardware.generate.spec import Spec
 from mx_tasks.hardware.generate.wording import WORDINGS
 from mx_tasks.hardware.rtl.answers import DESIGN_FILE
 from mx_tasks.hardware.rtl.circuit import Circuit
+from mx_tasks.kept import Kept
 from mx_tasks.sets import DrawnTasks, check_place
 from mx_tasks.task import Budget, Part, Split, Submission, Task, Tool
 
@@ -41,7 +41,7 @@ class DrawnDesigns(DrawnTasks, Generic[D]):
         self.kind = kind
         self.seed = seed
         self.wording = wording
-        self._drawn = lru_cache(maxsize=KEPT)(self._draw)
+        self._drawn = Kept(self._draw, KEPT)
 
     @abstractmethod
     def _draw(self, split: Split, index: int) -> D:

@@ -11,10 +11,10 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 from mx_sandboxes import Sandbox
 from mx_tasks.formula import SPLIT_BUCKETS
+from mx_tasks.kept import Kept
 from mx_tasks.sets import DrawnTasks
 from mx_tasks.software.generate.operators import sites
 from mx_tasks.software.grading.oracle import CALL_S, CONFIG, FOLDER, oracle_files
@@ -35,7 +35,7 @@ class PackageTasks(DrawnTasks):
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self._made: Callable[[Split, int], DirectoryTasks] = lru_cache(maxsize=KEPT)(self._make)
+        self._made = Kept(self._make, KEPT)
 
     @property
     def name(self) -> str:

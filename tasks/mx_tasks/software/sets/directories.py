@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from mx_tasks.answers.patches import diff_of, files_in_answer
 from mx_tasks.answers.programs import program, reading_program
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
+from mx_tasks.kept import Guard
 from mx_tasks.sets import ListedTasks
 from mx_tasks.software.cheats.suite import suite_cheats, suite_variants
 from mx_tasks.software.grading.calls import SERVED, Served
@@ -120,7 +120,7 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
         self._entries = {directory.name: SuiteDirectory(directory) for directory in directories}
         self._adapted: dict[tuple[str, str], Suite] = {}
         self._pythons: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     @property
     def name(self) -> str:

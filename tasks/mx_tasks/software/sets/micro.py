@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -28,6 +27,7 @@ from mx_tasks.formula import (
     random_formula,
     skeleton_bucket,
 )
+from mx_tasks.kept import Guard
 from mx_tasks.sets import DrawnTasks, graded_lines, lines_of, right_or_wrong
 from mx_tasks.software.cheats.micro import CHEATS
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
@@ -145,7 +145,7 @@ class _ScoreMemory:
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
         self._scores: OrderedDict[Question, float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     def get(self, question: Question) -> float | None:
         with self._lock:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
+from mx_tasks.kept import Kept
 from mx_tasks.task import Split
 from mx_tasks.trading.grading.arenas import IMPACT, Judged, Random, State, Window
 from mx_tasks.trading.grading.evidence import LEAST_EXPOSURE, Evidence, Track, weigh
@@ -149,7 +150,7 @@ class ResampledArena(_RealArena):
             raise WindowError(f"an edge is 0 to 1 volatilities a bar, not {edge}")
         self.embargo = embargo
         self.edge = edge
-        self._drawn = lru_cache(maxsize=3)(self._resampler)
+        self._drawn = Kept(self._resampler, 3)
         for split in ("train", "validation", "test"):
             self._drawn(split)
 

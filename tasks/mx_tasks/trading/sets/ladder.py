@@ -8,10 +8,10 @@ luck nor leverage buys a score: 1 is the optimum, 0 is doing nothing, below 0 is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from mx_sandboxes import Sandbox
+from mx_tasks.kept import Kept
 from mx_tasks.sets import DrawnTasks
 from mx_tasks.task import Budget, Grade, Split, Submission, Task
 from mx_tasks.trading.grading.evaluation import Decided, shortfalls
@@ -45,7 +45,7 @@ class LadderTasks(DrawnTasks):
         self.bars = bars
         self._salt = salt
         self._optimum: Best | None = None
-        self._path = lru_cache(maxsize=4096)(self._new_path)
+        self._path = Kept(self._new_path, 4096)
 
     @property
     def name(self) -> str:

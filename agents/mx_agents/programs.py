@@ -12,11 +12,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from mx_agents.errors import UsageError
+from mx_agents.matching import DatasetDesk
 from mx_envs.episode.design import EXTERNAL
 from mx_envs.episode.served import PATIENCE_S, ServedSandbox
 from mx_envs.inside.endpoint.desk import Desk
@@ -126,6 +127,8 @@ class Programs:
         self._open: list[tuple[str, Desk]] = []
         self._claimed: set[str] = set()
         self._desks: dict[str, Desk] = {}
+        self.dataset: DatasetDesk | None = None
+        """Where requests are told apart by their task (see :meth:`match`)."""
         self._changed = threading.Condition()
         try:
             self.endpoint = Endpoint(self.find, self.host, self.port, self._claim)
@@ -179,6 +182,11 @@ class Programs:
             self._changed.notify_all()
         return key
 
+    def match(self, tasks: Iterable[Mapping[str, Any]]) -> None:
+        """From now on the run's key is for all episodes: a request belongs to the one whose task text it contains."""
+        self.dataset = DatasetDesk(tasks)
+        self.place(self.dataset, self.key)
+
     def close(self) -> None:
         """End all episodes and the endpoint."""
         self.end_episodes()
@@ -198,6 +206,10 @@ class Programs:
         def on_open(key: str, desk: Desk) -> Callable[[], None] | None:
             if program is not None:
                 return program.start(self.url, key, desk)
+            if self.dataset is not None:
+                desk.tag = f"{key[-8:]}-"
+                self.dataset.open(desk)
+                return None
             with self._changed:
                 self._open = [(known, each) for known, each in self._open if not each.closed]
                 self._open.append((key, desk))

@@ -146,6 +146,7 @@ TEXTS: dict[str, list[str]] = {
     "decimal": ["x"],
     "role": ["", "mehtod"],
     "form": ["", "atfi"],
+    "match": ["", "promt"],
 }
 """Wrong texts for a parameter of this name, whatever the command."""
 OWN: dict[tuple[str, str], list[str]] = {

@@ -26,12 +26,14 @@ from mx_agents.policies.reachable import check_endpoints
 from mx_agents.programs import Programs
 from mx_agents.progress import going, waiting
 from mx_agents.report import write_report
+from mx_agents.runs.folder import write_text
 from mx_agents.statistics import detectable_difference
 from mx_agents.terminal import shortened, visible
 from mx_sandboxes import Sandboxes
 
 ALL_INVALID = 1
 LONGEST_REASON = 300
+MOST_MATCHED = 1024
 
 
 def run(
@@ -44,6 +46,7 @@ def run(
     serve: Callable[[Sandboxes], Programs] | None = None,
     extras: Sequence[str] = (),
     as_json: bool = False,
+    match: bool = False,
 ) -> int:
     """Run or go on with a benchmark and print its table; the exit code. ``serve`` opens the endpoint where one was asked for.
 
@@ -64,7 +67,7 @@ def run(
     way_on = ["mx", "serve" if serve else "bench", "--run", str(target), "--resume", *extras]
     try:
         with open_backends(bench.config.sandbox, in_flight + 1, bench.images) as sandboxes:
-            _play(bench, sandboxes, in_flight, screen, serve)
+            _play(bench, sandboxes, matched(bench) if match else in_flight, screen, serve, match=match)
     except (KeyboardInterrupt, PolicyError) as stop:
         _broken_off(bench, screen, stop, way_on)
         raise
@@ -103,8 +106,12 @@ def _play(
     in_flight: int,
     screen: Console,
     serve: Callable[[Sandboxes], Programs] | None,
+    *,
+    match: bool = False,
 ) -> None:
     programs = serve(sandboxes) if serve else None
+    if programs is not None and match:
+        programs.match(_prompts(bench))
     try:
         bench.begin()
         bench.programs = programs
@@ -128,6 +135,35 @@ def _play(
     finally:
         if programs is not None:
             programs.close()
+            if programs.dataset is not None:
+                screen.print(Text(visible(programs.dataset.summary())), soft_wrap=True)
+                write_text(bench.folder / "matching.txt", programs.dataset.summary() + "\n")
+
+
+def matched(bench: Bench) -> int:
+    """How many episodes are open where requests are told apart by their task: all. Raises UsageError where that cannot be."""
+    config = bench.config
+    if config.seeds > 1 or len(config.executors) > 1:
+        raise UsageError(
+            "--match prompt tells episodes apart by their task text, which repetitions and executors share; give --seeds 1 and one "
+            "executor, and a run to each"
+        )
+    if bench.total > MOST_MATCHED:
+        raise UsageError(
+            f"--match prompt opens all episodes at once, {MOST_MATCHED} at most; give fewer --episodes"
+        )
+    return max(1, bench.total - len(bench.outcomes))
+
+
+def _prompts(bench: Bench) -> list[dict[str, str]]:
+    """The tasks whose episodes are still to be played."""
+    done = {(outcome.tasks, outcome.task) for outcome in bench.outcomes}
+    return [
+        {"id": task, "prompt": bench.task_sets[name].find(task).prompt}
+        for name, ids in bench.task_ids.items()
+        for task in ids
+        if (name, task) not in done
+    ]
 
 
 def _what(bench: Bench, sandboxes: Sandboxes) -> str:

@@ -46,6 +46,13 @@ SearchDesigner = Annotated[
 InFlight = Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")]
 
 
+class Match(StrEnum):
+    """What ``mx serve`` tells episodes apart by."""
+
+    KEY = "key"
+    PROMPT = "prompt"
+
+
 class ExportForm(StrEnum):
     """What ``mx export`` writes."""
 
@@ -145,6 +152,12 @@ def serve(
         ),
     ] = None,
     approve: Approve = None,
+    match: Annotated[
+        Match,
+        typer.Option(
+            help="prompt: one key for all episodes; a request belongs to the one whose task text it contains."
+        ),
+    ] = Match.KEY,
     search_calls: Annotated[
         int | None,
         typer.Option(
@@ -154,12 +167,13 @@ def serve(
     ] = None,
     designer: SearchDesigner = None,
     idle: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.0,
-            help="Seconds of silence after which a program's last completion is its submission; 0: it submits itself.",
+            help="Seconds of silence after which a program's last completion is its submission; 0: it submits itself. Without "
+            "it 0, and 60 with --match prompt.",
         ),
-    ] = 0.0,
+    ] = None,
     sandbox: Sandbox = "auto",
     run: Run = None,
     resume: Resume = False,
@@ -173,7 +187,8 @@ def serve(
     options["methods"] = ("external",) if search_calls is None else ("optimiser",)
     options |= {"designer": designer} | ({} if search_calls is None else {"search_calls": search_calls})
     given = _given(context)
-    at = Serving(host, port, key, idle or None)
+    silence = (60.0 if match is Match.PROMPT else 0.0) if idle is None else idle
+    at = Serving(host, port, key, silence or None, match is Match.PROMPT)
     extras = _extras(context, given)
     raise typer.Exit(
         serve_bench(options, given, run, resume=resume, in_flight=in_flight, at=at, extras=extras)
@@ -272,5 +287,5 @@ def _given(context: typer.Context) -> set[str]:
 
 def _extras(context: typer.Context, given: set[str]) -> list[str]:
     """Options that the user gave and that a run's folder does not hold, as words of a command line."""
-    names = [name for name in ("host", "port", "key", "idle", "in_flight") if name in given]
+    names = [name for name in ("host", "port", "key", "match", "idle", "in_flight") if name in given]
     return [word for name in names for word in (f"--{name.replace('_', '-')}", str(context.params[name]))]

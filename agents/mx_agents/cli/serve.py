@@ -21,6 +21,11 @@ SEARCH = (
     'the designer\'s; POST /mx/submit {"answer": SCRIPT} ends the search, and that script is played on the test split.'
 )
 
+DATASET = (
+    "With this key, requests are told apart by the task text in them; an episode ends when it is silent. The tasks: GET /mx/task; "
+    "POST /mx/finish when all is done."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -30,6 +35,8 @@ class Serving:
     port: int
     key: str | None
     idle_s: float | None
+    match: bool = False
+    """Whether a request belongs to the episode whose task text it contains."""
 
 
 def serve(
@@ -59,10 +66,19 @@ def serve(
         programs.on_episode = told
         screen.print(Text(f"OPENAI_BASE_URL={programs.url}/v1"), soft_wrap=True)
         screen.print(Text(f"OPENAI_API_KEY={programs.key}"), soft_wrap=True)
-        screen.print(SEARCH if searches else EPISODES, style="dim")
+        screen.print(DATASET if at.match else SEARCH if searches else EPISODES, style="dim")
         return programs
 
     searches = options["methods"] == ("optimiser",)
     target = folder or new_folder("serve")
     keys = target / "keys.jsonl"
-    return run(options, given, target, resume=resume, in_flight=in_flight, serve=opened, extras=extras)
+    return run(
+        options,
+        given,
+        target,
+        resume=resume,
+        in_flight=in_flight,
+        serve=opened,
+        extras=extras,
+        match=at.match,
+    )

@@ -40,7 +40,7 @@ def read(body: dict[str, Any]) -> Asking:
     return asking
 
 
-def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[str, Any]:
+def whole(asking: Asking, said: list[Said], number: str, created: int) -> dict[str, Any]:
     """The completion."""
     answers = [Answer(asking, each) for each in said]
     choices = [
@@ -60,7 +60,7 @@ def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[s
 
 
 def pieces(
-    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+    asking: Asking, said: list[Said], number: str, created: int, body: dict[str, Any]
 ) -> Iterator[str]:
     """The completion as server-sent events, the ``[DONE]`` at the end included."""
     answers = [Answer(asking, each) for each in said]
@@ -93,7 +93,7 @@ def usage(asking: Asking, said: list[Said], answers: list[Answer]) -> dict[str, 
     return {"prompt_tokens": before, "completion_tokens": after, "total_tokens": before + after}
 
 
-def _head(asking: Asking, number: int, created: int, kind: str) -> dict[str, Any]:
+def _head(asking: Asking, number: str, created: int, kind: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-mx{number}",
         "object": kind,
@@ -111,7 +111,7 @@ def _finish(asking: Asking, answer: Answer) -> str:
     return "function_call" if asking.legacy_functions and answer.calls else answer.finish
 
 
-def _reply(asking: Asking, answer: Answer, number: int, index: int) -> dict[str, Any]:
+def _reply(asking: Asking, answer: Answer, number: str, index: int) -> dict[str, Any]:
     reply: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
     if not answer.calls:
         return reply

@@ -30,7 +30,7 @@ def read(body: dict[str, Any]) -> Asking:
     return asking
 
 
-def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[str, Any]:
+def whole(asking: Asking, said: list[Said], number: str, created: int) -> dict[str, Any]:
     """The completion."""
     answers = [Answer(asking, each) for each in said]
     choices = [
@@ -40,7 +40,7 @@ def whole(asking: Asking, said: list[Said], number: int, created: int) -> dict[s
 
 
 def pieces(
-    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+    asking: Asking, said: list[Said], number: str, created: int, body: dict[str, Any]
 ) -> Iterator[str]:
     """The completion as server-sent events, the ``[DONE]`` at the end included."""
     answers = [Answer(asking, each) for each in said]
@@ -56,7 +56,7 @@ def pieces(
     yield "data: [DONE]\n\n"
 
 
-def _head(asking: Asking, number: int, created: int) -> dict[str, Any]:
+def _head(asking: Asking, number: str, created: int) -> dict[str, Any]:
     return {
         "id": f"cmpl-mx{number}",
         "object": "text_completion",

@@ -33,6 +33,10 @@ class Call:
         self, number: int, slot: int, agent: str, asking: Asking, mark: str, terms: Optional[Terms] = None
     ) -> None:
         self.number, self.slot, self.agent, self.asking, self.mark = number, slot, agent, asking, mark
+        self.label = str(number)
+        """The number as ids of answers have it."""
+        self.desk: Any = None
+        """Whose call it is."""
         self.forwards = terms is not None and terms.forwards
         self.created = 0  # a clock would make equal episodes differ
         self.answers: list[Optional[Said]] = []
@@ -80,6 +84,10 @@ class Desk:
         self.task, self.tools, self._use_tool = task, tools, use_tool
         self._new_seat = new_seat or (lambda: len(self._seats))
         self.submission: Optional[str] = None
+        self.of_one_task = True
+        """Whether it is one episode's, so that an answer needs no task beside it."""
+        self.tag = ""
+        """What ids of answers begin with, where several desks share a key."""
         self.closed = ""
         """Why nothing more is answered; empty while the episode goes on."""
         self.ended: Optional[tuple[int, str]] = None
@@ -119,11 +127,22 @@ class Desk:
             slot, name = self._seat(asking, agent)
             self._number += 1
             call = Call(self._number, slot, name, asking, mark, self.terms)
+            call.label, call.desk = f"{self.tag}{self._number}", self
             self._remember(call)
             self._waiting.append(call)
             self.active_at = self.clock()
             self._condition.notify_all()
             return call
+
+    def named(self, task: str) -> Desk:  # noqa: ARG002  # an episode has one task
+        """The desk of the task that a request names; this one."""
+        return self
+
+    def finish(self) -> None:
+        """The program says that it is over: its last completion is what it hands in, where it has handed in nothing."""
+        self.hand_in_last()
+        with self._condition:
+            self._condition.notify_all()
 
     def leave(self, call: Call, served: bool) -> None:
         """A connection has its answer, or is gone."""

@@ -46,7 +46,7 @@ def read(body: dict[str, Any], before: list[Message]) -> Asking:
 
 
 def whole(
-    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+    asking: Asking, said: list[Said], number: str, created: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """The response."""
     answer = Answer(asking, said[0])
@@ -55,7 +55,7 @@ def whole(
 
 
 def pieces(
-    asking: Asking, said: list[Said], number: int, created: int, body: dict[str, Any]
+    asking: Asking, said: list[Said], number: str, created: int, body: dict[str, Any]
 ) -> Iterator[str]:
     """The response as server-sent events."""
     answer = Answer(asking, said[0])
@@ -79,7 +79,7 @@ def conversation(asking: Asking, said: list[Said]) -> list[Message]:
     return [*asking.prompt, {"role": "assistant", "content": said[0].text}]
 
 
-def response_id(number: int) -> str:
+def response_id(number: str) -> str:
     """The id of a response."""
     return f"resp_mx{number}"
 
@@ -131,7 +131,7 @@ def _add(messages: list[Message], item: Any) -> None:
         raise BadRequest(f"an item of type {kind!r} (role {item.get('role')!r}) is not known here", "input")
 
 
-def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
+def _items(answer: Answer, number: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.text or not answer.calls:
         content = [
@@ -164,7 +164,7 @@ def _usage(asking: Asking, said: list[Said], answer: Answer) -> dict[str, Any]:
 
 
 def _response(
-    asking: Asking, body: dict[str, Any], number: int, created: int, status: str, items: list[Any], usage: Any
+    asking: Asking, body: dict[str, Any], number: str, created: int, status: str, items: list[Any], usage: Any
 ) -> dict[str, Any]:
     return {
         "id": response_id(number),

@@ -210,6 +210,9 @@ class _Connection(Bounded):
             return self._complete(desk, agent, KINDS[path])
         if path == "/mx/submit":
             return self._submit(desk)
+        if path == "/mx/finish":
+            self._json({"finished": True})
+            return desk.finish()
         if path.startswith("/mx/tools/"):
             return self._json({"result": desk.use(path[len("/mx/tools/") :], self._object())})
         if path.startswith("/mx/services/"):
@@ -231,6 +234,8 @@ class _Connection(Bounded):
         text = answer if isinstance(answer, str) else text_of(answer, "answer")
         if desk.closed:
             raise Closed(desk.closed)
+        if not desk.of_one_task:
+            raise BadRequest("an answer is handed in for a task: X-MX-Task: ID", "X-MX-Task", "no_task")
         self._json(
             {"submitted": True}
         )  # said before it is done: inside the sandbox nothing runs after a submission
@@ -261,20 +266,20 @@ class _Connection(Bounded):
         served = True
         try:
             self._hold(call.over, asking.stream)
-            self._answer(kind, asking, self._said(desk, call), call, body)
+            self._answer(kind, asking, self._said(call), call, body)
         except (Gone, OSError):
             served = False
             raise
         finally:
             desk.leave(call, served)
 
-    def _said(self, desk: Desk, call: Call) -> list[Said]:
+    def _said(self, call: Call) -> list[Said]:
         """The executor's answers. Raises Closed and Refused when there are none, Passed for what its server refused.
 
         Fewer than were asked for where a budget of tokens ended between them: what was charged is handed out.
         """
         if not call.answers:
-            raise Closed(desk.closed)
+            raise Closed(call.desk.closed)
         said = [answer for answer in call.answers if answer is not None]
         if not said:
             raise Refused(403, "the episode's budget is used up", "budget_exceeded")
@@ -285,10 +290,10 @@ class _Connection(Bounded):
 
     def _answer(self, kind: str, asking: Asking, said: list[Said], call: Call, body: dict[str, Any]) -> None:
         if kind == "responses":
-            self._desk()[0].conversations[responses.response_id(call.number)] = responses.conversation(
+            self._desk()[0].conversations[responses.response_id(call.label)] = responses.conversation(
                 asking, said
             )
-        about = (asking, said, call.number, call.created)
+        about = (asking, said, call.label, call.created)
         if asking.stream:
             form = {"chat": chat.pieces, "completions": completions.pieces, "responses": responses.pieces}[
                 kind
@@ -384,7 +389,8 @@ class _Connection(Bounded):
                 "this key opens no episode; it goes into the header Authorization: Bearer KEY",
                 "invalid_api_key",
             )
-        return desk, (self.headers.get("X-MX-Agent") or agent).strip()
+        named = desk.named((self.headers.get("X-MX-Task") or "").strip())
+        return named, (self.headers.get("X-MX-Agent") or agent).strip()
 
     def _value(self, otherwise: bytes) -> Any:
         try:

@@ -7,7 +7,7 @@ RUN ?= runs/demo
 PYTHON_BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help counts setup demo test test-newest test-oldest test-interrupts lock lint format wheel wheel-test clean
+.PHONY: help counts setup demo test test-newest test-oldest test-interrupts test-kills lock lint format wheel wheel-test clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,9 @@ lock: $(READY) ## choose the versions of requirements.lock anew; ARGS are uv's: 
 
 test-interrupts: $(READY) ## every long command broken off at three moments by both signals (make test takes two of the six)
 	MX_INTERRUPTS=all $(PYTHON_BIN) -m pytest tests/agents/test_interrupts.py $(ARGS)
+
+test-kills: $(READY) ## training killed twenty times and resumed, bit for bit beside undisturbed training (make test kills it three times)
+	$(PYTHON_BIN) benchmarks/kills.py $(ARGS)
 
 lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff check .

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mx_agents.errors import UsageError
 from mx_agents.models.device import choose_device, choose_dtype
+from mx_agents.models.packaged import PACKAGED, folder_of
 
 ADAPTER = "adapter_config.json"
 
@@ -25,16 +28,23 @@ def load_model(path: str | Path, *, device: str = "auto", dtype: str = "auto") -
     place = choose_device(device)
     precision = choose_dtype(dtype, place)
     base = adapter_base(path)
+    weights, spelling = _place(base or path), _place(path)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(base or path, dtype=precision)
+        model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=precision)
+        model.name_or_path = str(base or path)  # what an adapter's configuration calls its base
         if base is not None:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(path))
-        return model.to(place).eval(), AutoTokenizer.from_pretrained(path)
+        return model.to(place).eval(), AutoTokenizer.from_pretrained(spelling)
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         where = f"the adapter {str(path)!r} on its base {base!r}" if base else f"{str(path)!r}"
         raise UsageError(f"there is no Hugging Face model at {where}: {_first_line(error)}") from None
+
+
+def _place(path: str | Path) -> str | Path:
+    """Where the model of that name is: one that comes as a package has a folder of its own."""
+    return folder_of(str(path)) if str(path) in PACKAGED and not Path(path).exists() else path
 
 
 def adapter_base(path: str | Path) -> str | None:
@@ -58,7 +68,10 @@ def save_model(model: Any, path: Path, adapter: str | None = None) -> None:
     from peft import get_peft_model_state_dict
 
     path.mkdir(parents=True, exist_ok=True)
-    config = model.peft_config[adapter]
+    config = copy.copy(model.peft_config[adapter])
+    base = Path(config.base_model_name_or_path or "")
+    if base.is_absolute() and base.is_dir() and _is_beside(base, path):
+        config.base_model_name_or_path = os.path.relpath(base, path)  # a run's folder may move as a whole
     config.save_pretrained(str(path))
     weights: dict[str, torch.Tensor] = get_peft_model_state_dict(model, adapter_name=adapter)
     save_file(
@@ -66,6 +79,11 @@ def save_model(model: Any, path: Path, adapter: str | None = None) -> None:
         path / "adapter_model.safetensors",
         metadata={"format": "pt"},
     )
+
+
+def _is_beside(base: Path, path: Path) -> bool:
+    """Whether both are in one run's folder, two levels above the base's models at most."""
+    return any(parent in path.resolve().parents for parent in list(base.resolve().parents)[:3])
 
 
 def recompute_activations(model: Any) -> None:

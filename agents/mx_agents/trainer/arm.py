@@ -15,14 +15,13 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from mx_agents.errors import UsageError
 from mx_agents.runs.folder import Appender, locked, read_lines, write_text
-from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint
+from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint, tidy
 from mx_agents.trainer.config import Arm, TrainConfig
 from mx_agents.trainer.credit import Call
 from mx_agents.trainer.evaluation import evaluate, figures, samplers
 from mx_agents.trainer.learning import learn
-from mx_agents.trainer.monitor import suspicions
+from mx_agents.trainer.monitor import SuspicionError, suspicions
 from mx_agents.trainer.roles import RoleName, Roles, build_roles, load_roles
 from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls
 from mx_envs import DefaultRewards, domain_of
@@ -54,7 +53,8 @@ def cold_start(config: TrainConfig, folder: Path, report: Report) -> None:
 
     def progress(role: str, share: float) -> None:
         shares[role] = share
-        report({"stage": "cold start", "done": 0.25 * shares["designer"] + 0.75 * shares["executor"]})
+        done = shares.get("both", 0.25 * shares["designer"] + 0.75 * shares["executor"])
+        report({"stage": "cold start", "done": done})
 
     torch.manual_seed(config.seed)
     roles = build_roles(config, load_task_set(config.tasks), progress, folder / "models")
@@ -79,6 +79,7 @@ def train_arm(config: TrainConfig, arm: Arm, folder: Path, cold: Path, backend: 
         arena = Arena(config, task_set, sandbox, grading)
         stack.callback(arena.close)
         stack.enter_context(locked(folder))
+        tidy(folder / "checkpoints")
         log = stack.enter_context(_Log(folder, arm, config.seed, progress.step))
         _Training(config, arm, arena, roles, log, folder, report).run(progress)
 
@@ -149,22 +150,25 @@ class _Training:
             if (step + 1) % self.config.evaluate_every == 0:
                 self._evaluate(step + 1)
             self.log.metrics(step + 1, row | {"seconds": round(time.perf_counter() - began, 3)})
+            found = self._watch(
+                step + 1
+            )  # on record before the checkpoint is: after it, a kill would lose it
             save_checkpoint(self.folder / "checkpoints", self.roles, Progress(step + 1, progress.rng))
             self.report({"stage": "training", "done": (step + 1) / steps, **row})
-            self._watch(step + 1)
+            if found and self.config.on_suspicion != "log":
+                raise SuspicionError(f"stopped after step {step + 1} of {self.arm}: {'; '.join(found)}")
         for name, role in self.roles.items():
             if role.learner is not None:
                 role.policy.save(self.folder / "policies" / name.replace("*", "_"))
         self._test()
 
-    def _watch(self, step: int) -> None:
-        """Say what is suspicious, and stop if that was asked for; the checkpoint of the step is written."""
+    def _watch(self, step: int) -> list[str]:
+        """What is suspicious after a step, written down."""
         found = suspicions(*self.log.so_far())
-        if not found:
-            return
-        self.log.suspicion(step, found)
-        if self.config.on_suspicion == "stop":
-            raise UsageError(f"stopped after step {step} of {self.arm}: {'; '.join(found)}")
+        if found:
+            self.log.suspicion(step, found)
+        self.log.flush()
+        return found
 
     def _step(self, step: int, rng: random.Random) -> dict[str, Any]:
         config, tree, roles = self.config, self.config.tree, self.roles
@@ -282,6 +286,10 @@ class _Log:
         for appender in self._rows.values():
             appender.close()
         self._board.close()
+
+    def flush(self) -> None:
+        """Hand TensorBoard's events over to the system; else they wait for two minutes, and a kill loses them."""
+        self._board.flush()
 
     def metrics(self, step: int, row: dict[str, Any]) -> None:
         self._rows["metrics"].add(_line(self._about | {"step": step} | row))

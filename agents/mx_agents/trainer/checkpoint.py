@@ -24,6 +24,7 @@ from mx_agents.trainer.learner import Learner
 from mx_agents.trainer.roles import Roles
 
 KEPT = 2
+PART, OLD = ".part", ".old"
 GENERATORS = "generators.safetensors"
 
 
@@ -38,7 +39,7 @@ class Progress:
 def save_checkpoint(folder: Path, roles: Roles, progress: Progress) -> Path:
     """Write a checkpoint of this step and drop all but the last few."""
     target = folder / f"step-{progress.step:06d}"
-    part = folder / f".{target.name}.part"
+    part = folder / f".{target.name}{PART}"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     state: dict[str, Any] = {
@@ -57,9 +58,17 @@ def save_checkpoint(folder: Path, roles: Roles, progress: Progress) -> Path:
     (part / "state.json").write_text(json.dumps(state), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-    for old in checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    tidy(folder)
     return target
+
+
+def tidy(folder: Path) -> None:
+    """Drop all but the last few checkpoints, and what a kill has left half-written or half-removed."""
+    for old in checkpoints(folder)[:-KEPT]:
+        old.rename(old.with_name(f".{old.name}{OLD}"))  # one of that name is whole
+    for pattern in (f".step-*{PART}", f".step-*{OLD}"):
+        for rest in folder.glob(pattern):
+            shutil.rmtree(rest)
 
 
 def checkpoints(folder: Path) -> list[Path]:

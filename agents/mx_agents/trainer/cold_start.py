@@ -1,4 +1,4 @@
-"""Supervised warm start of the micro designer and executor on imperfect scripted demonstrations."""
+"""Supervised warm start of designer and executor on imperfect scripted demonstrations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class MicroModels:
+class StartModels:
     """A model of each kind that is needed, and their tokenizer."""
 
     tokenizer: Any
@@ -38,7 +38,7 @@ class MicroModels:
 
 def new_models(
     task_set: TaskSet, seed: int, size: ModelSize, guide: str, kinds: Collection[Kind]
-) -> MicroModels:
+) -> StartModels:
     """Models with random weights and a tokenizer that spells the tasks' language and the guide in few tokens."""
     rng = random.Random(f"tokenizer/{seed}")
     demonstrations, texts = demonstrator_of(task_set.name), [guide_text(guide)] * 2
@@ -49,11 +49,11 @@ def new_models(
     models = {
         kind: build_model(len(tokenizer), 2 * seed + (kind == "executor"), size) for kind in sorted(kinds)
     }
-    return MicroModels(tokenizer, models)
+    return StartModels(tokenizer, models)
 
 
 def warm_start(
-    models: MicroModels,
+    models: StartModels,
     task_set: TaskSet,
     config: ColdStartConfig,
     seed: int,
@@ -76,9 +76,8 @@ def warm_start(
         if role not in models.models:
             continue
         model = models.models[role]
-        learner = Learner(
-            HuggingFacePolicy(model, models.tokenizer), list(model.parameters()), LearnerConfig()
-        )
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        learner = Learner(HuggingFacePolicy(model, models.tokenizer), learning, LearnerConfig())
         total = max(1, epochs * len(examples) // batch)
         losses = learner.fine_tune(
             examples, epochs=epochs, batch=batch, learning_rate=config.learning_rate, rng=rng

@@ -12,12 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from mx_agents.errors import UsageError
+from mx_agents.models.packaged import check_base
 from mx_agents.progress import Row, going
 from mx_agents.report import write_report
 from mx_agents.runs.folder import existing_run_folder, new_run_folder, read_config, read_lines, write_config
 from mx_agents.terminal import console
+from mx_agents.trainer.asking import asked
 from mx_agents.trainer.config import ARMS, Arm, TrainConfig, load_config, overridden, parse_config
 from mx_agents.trainer.ending import say_ending
+from mx_agents.trainer.monitor import SuspicionError
 from mx_agents.trainer.results import arm_folder, collect
 from mx_agents.trainer.workers import WorkerJob, run_jobs
 from mx_sandboxes import open_sandbox
@@ -43,7 +46,8 @@ def train(
     if resume:
         if run is None or preset is not None or config is not None:
             raise UsageError(
-                "--resume goes on with the run of --run as it was configured; give it nothing else but steps=N to make it longer"
+                "--resume goes on with the run of --run as it was configured; give it nothing else but steps=N to make it longer, "
+                "or on_suspicion=log to go on whatever looks unearned"
             )
         plan = _planned(existing_run_folder(run), overrides)
     else:
@@ -118,6 +122,7 @@ def _plan(
             backend = probe.backend  # an engine that is missing is told before anything is written
     except ValueError as error:
         raise UsageError(str(error)) from None
+    check_base(config.model.base)
     folder = new_run_folder(run or Path("runs") / name)
     arms = ARMS if ablate else config.arms
     about = {
@@ -156,8 +161,11 @@ def _longer(
     Steps that are done stay as they were; the learning rate of those to come falls to the new end.
     """
     longer = parse_config(overridden(about["train"], overrides))
-    if longer.model_copy(update={"steps": config.steps}) != config:
-        raise UsageError("a run that is resumed may get more steps (steps=N); anything else is a new run")
+    may_change = {"steps": config.steps, "on_suspicion": config.on_suspicion}
+    if longer.model_copy(update=may_change) != config:
+        raise UsageError(
+            "a run that is resumed may get more steps (steps=N) and another on_suspicion; anything else is a new run"
+        )
     if longer.steps < config.steps:
         raise UsageError(
             f"{str(folder)!r} was begun with {config.steps} steps and cannot be shortened to {longer.steps}"
@@ -165,12 +173,33 @@ def _longer(
     if longer.steps > config.steps:
         for test in folder.glob("seed-*/*/test.jsonl"):
             test.rename(test.with_name(f"test-after-{config.steps}.jsonl"))
+    if longer != config:
         write_config(folder, about | {"train": longer.model_dump(mode="json")})
     return longer
 
 
 def _run(plan: _Plan, screen: Console, workers: int | None) -> int:
     """Do what is left and say what came of it; the exit code."""
+    while True:
+        try:
+            _work_off(plan, screen, workers)
+            break
+        except SuspicionError as stop:
+            asks = plan.config.on_suspicion == "ask"
+            answer = asked(str(stop), screen) if asks else "stop"
+            if answer == "stop":
+                raise UsageError(f"{stop}. {_way_on(plan)}") from None
+            if answer == "never ask again":
+                plan.config = plan.config.model_copy(update={"on_suspicion": "log"})
+    results = collect(plan.run, plan.arms, plan.seeds)
+    screen.print(results_table(results))
+    records = [*read_lines(plan.run / "metrics.jsonl"), *read_lines(plan.run / "evaluation.jsonl")]
+    code = say_ending(screen, records, results)
+    screen.print(Text(f"Report: {write_report(plan.run)}"), soft_wrap=True)
+    return code
+
+
+def _work_off(plan: _Plan, screen: Console, workers: int | None) -> None:
     jobs = plan.jobs()
     with going(screen) as told:
         rows: dict[str, Row] = {job.name: told.row(job.name, 1.0, waits=True) for job in jobs}
@@ -182,12 +211,15 @@ def _run(plan: _Plan, screen: Console, workers: int | None) -> int:
                 rows[name].set(event["done"], _figures(event))
 
         run_jobs(jobs, heard, workers)
-    results = collect(plan.run, plan.arms, plan.seeds)
-    screen.print(results_table(results))
-    records = [*read_lines(plan.run / "metrics.jsonl"), *read_lines(plan.run / "evaluation.jsonl")]
-    code = say_ending(screen, records, results)
-    screen.print(Text(f"Report: {write_report(plan.run)}"), soft_wrap=True)
-    return code
+
+
+def _way_on(plan: _Plan) -> str:
+    """How to go on with a run that was stopped as suspicious."""
+    resume = shlex.join(["mx", "train", "--run", str(plan.run), "--resume"])
+    return (
+        f"Look at its designs and answers (mx view {shlex.quote(str(plan.run))}); all that was learnt until then is kept: "
+        f"{resume} goes on until there is the next suspicion, {resume} on_suspicion=log to the end"
+    )
 
 
 def results_table(results: dict[str, Any]) -> Table:

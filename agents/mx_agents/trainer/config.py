@@ -31,8 +31,9 @@ class _Section(BaseModel):
 class ModelConfig(_Section):
     """The two policies.
 
-    ``base`` "micro" makes small transformers of the given shape on the spot. Anything else is a folder (or hub name) of a
-    causal language model, of which each role trains a LoRA adapter of rank ``lora_rank`` (0: a whole copy for each role).
+    ``base`` "micro" makes small transformers of the given shape on the spot, "smollm2" is one that comes as a package (see
+    :mod:`mx_agents.models.packaged`). Anything else is a folder (or hub name) of a causal language model, of which each role
+    trains a LoRA adapter of rank ``lora_rank`` (0: a whole copy for each role).
 
     ``lora_targets`` is ``all-linear`` or names of layers with commas, ``lora_alpha`` None twice the rank. ``device`` and
     ``dtype`` are those of :mod:`mx_agents.models.device` (``auto`` for micro models: the processor, 32 bits); weights of less
@@ -59,7 +60,14 @@ class ModelConfig(_Section):
 
 
 class ColdStartConfig(_Section):
-    """Supervised fine-tuning on imperfect scripted demonstrations; only the micro models need it."""
+    """Supervised fine-tuning on imperfect scripted demonstrations.
+
+    Micro models always need it; ``any_base`` asks for it with any other base, too. With ``model.lora_rank`` that is done with an
+    adapter of this rank, which then becomes part of the base: roles begin with fresh adapters, and ``frozen`` means as after the
+    cold start.
+    """
+
+    any_base: bool = False
 
     executor_demonstrations: int = Field(default=8000, ge=0)
     executor_epochs: int = Field(default=3, ge=0)
@@ -102,7 +110,8 @@ class TrainConfig(_Section):
     other one frozen. A step whose calls the learner finds ``max_gap`` nats a token more or less likely than the sampler did stops
     the run; ``importance_cap`` above 0 weighs tokens by that difference (see :class:`mx_agents.trainer.learner.LearnerConfig`).
 
-    ``on_suspicion``: what is done when success looks unearned (see :mod:`mx_agents.trainer.monitor`), said in ``suspicions.jsonl``.
+    ``on_suspicion``: what is done when success looks unearned (see :mod:`mx_agents.trainer.monitor`), said in ``suspicions.jsonl``:
+    ``log`` goes on, ``stop`` ends the run, its checkpoint written, ``ask`` asks at the terminal and stops where there is none.
     ``roles`` says which model plays which role (see :mod:`mx_agents.trainer.mapping`). ``executor_credit`` and
     ``advantage_scale`` are explained in :mod:`mx_agents.trainer.credit`.
     """
@@ -116,7 +125,7 @@ class TrainConfig(_Section):
     stage_steps: int = Field(default=0, ge=0)
     executor_credit: ExecutorCredit = "turn"
     advantage_scale: Scale = "batch"
-    on_suspicion: Literal["log", "stop"] = "log"
+    on_suspicion: Literal["log", "stop", "ask"] = "log"
     max_gap: float = Field(default=0.2, gt=0)
     importance_cap: float = Field(default=0.0, ge=0)
     cost_per_call: float = Field(default=0.005, ge=0)

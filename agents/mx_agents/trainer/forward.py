@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,19 +33,15 @@ def token_log_probabilities(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each target token and the entropy at its place, (batch, time); 0 where there is no target.
 
-    The output layer is applied from the first target on: the logits of prompts would take most of the memory.
+    The output layer is applied where there are targets alone: the logits of everything else would take most of the memory.
     """
     device = next(model.parameters()).device
     target_BT = target_BT.to(device)
     at = target_BT != IGNORED
-    first = int(at.any(dim=0).int().argmax())
-    kept = target_BT.shape[1] - first
-    options = {"logits_to_keep": kept} if _keeps_logits(model) else {}
-    logits_BTV = model(
-        input_ids=ids_BT.to(device), attention_mask=mask_BT.to(device), use_cache=False, **options
-    ).logits
-    logits_BTV = logits_BTV[:, -kept:]
-    log_probability_NV = (logits_BTV[at[:, first:]].float() / temperature).log_softmax(dim=-1)
+    with _output_at(model, at) as asked:
+        logits = model(input_ids=ids_BT.to(device), attention_mask=mask_BT.to(device), use_cache=False).logits
+    logits_NV = logits[0] if asked else logits[at]
+    log_probability_NV = (logits_NV.float() / temperature).log_softmax(dim=-1)
     chosen_BT = torch.zeros_like(target_BT, dtype=torch.float)
     chosen_BT = chosen_BT.masked_scatter(at, log_probability_NV.gather(1, target_BT[at][:, None])[:, 0])
     entropy_N = -(log_probability_NV.exp() * log_probability_NV).sum(dim=-1)
@@ -54,10 +49,25 @@ def token_log_probabilities(
     return chosen_BT, entropy_BT
 
 
-def _keeps_logits(model: Any) -> bool:
-    """Whether the model can leave the logits of a sequence's beginning out."""
+@contextmanager
+def _output_at(model: Any, at: torch.Tensor) -> Iterator[list[bool]]:
+    """Hand the model's output layer the hidden states of these places alone, as one row; the list stays empty where that fails."""
+    asked: list[bool] = []
+
+    def chosen(_: Any, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if len(given) != 1 or given[0].shape[:2] != at.shape:
+            return None
+        asked.append(True)
+        return (given[0][at][None],)
+
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(inner.forward).parameters
+    head = inner.get_output_embeddings()
+    hook = None if head is None else head.register_forward_pre_hook(chosen)
+    try:
+        yield asked
+    finally:
+        if hook is not None:
+            hook.remove()
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mx_agents.errors import UsageError
+
 WINDOW = 5
 """Steps that are taken together: one step says little."""
 MOST_TAMPERED = 0.02
@@ -21,6 +23,10 @@ APART = 0.25
 """How far success in training may be above that on tasks that are not trained on, at the same step."""
 FEW_CALLS = 0.25
 """Share of the calls of the run's first steps."""
+
+
+class SuspicionError(UsageError):
+    """Training was stopped, its checkpoint written, because success looks unearned."""
 
 
 def suspicions(metrics: Sequence[dict[str, Any]], evaluations: Sequence[dict[str, Any]]) -> list[str]:

@@ -17,7 +17,7 @@ from mx_agents.models.folders import load_model, recompute_activations
 from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 from mx_agents.policies import load_policy
 from mx_agents.policy import Policy
-from mx_agents.trainer.cold_start import Progress, new_models, warm_start
+from mx_agents.trainer.cold_start import Progress, StartModels, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
 from mx_agents.trainer.mapping import DESIGNER, EXECUTOR, Kind, Target, role_of, targets, weights
@@ -107,19 +107,37 @@ class Roles:
 
 
 def build_roles(config: TrainConfig, task_set: TaskSet, progress: Progress, models: Path) -> Roles:
-    """Make all roles as the configuration says, warm-started where they are micro models, which are left in ``models``.
+    """Make all roles as the configuration says, warm-started where it asks for that; what they start from is left in ``models``.
 
     Raises UsageError when a model or a policy cannot be loaded.
     """
-    if config.model.base == "micro":
-        shape = config.model
-        size = ModelSize(shape.width, shape.layers, shape.heads, shape.feed_forward)
-        made = new_models(task_set, config.seed, size, config.guide, _kinds(config))
+    if is_warm_started(config):
+        made = _start_models(config, task_set)
         warm_start(made, task_set, config.cold_start, config.seed, progress, config.guide)
         for kind, model in made.models.items():
-            model.save_pretrained(models / kind)
+            whole = model.merge_and_unload() if config.model.lora_rank else model
+            whole.save_pretrained(models / kind)
             made.tokenizer.save_pretrained(models / kind)
     return load_roles(config, models)
+
+
+def is_warm_started(config: TrainConfig) -> bool:
+    """Whether the roles learn from demonstrations first."""
+    return config.model.base == "micro" or config.cold_start.any_base
+
+
+def _start_models(config: TrainConfig, task_set: TaskSet) -> StartModels:
+    """The models that demonstrations are learnt by: new ones, or copies of the base."""
+    shape, kinds = config.model, _kinds(config)
+    if shape.base == "micro":
+        size = ModelSize(shape.width, shape.layers, shape.heads, shape.feed_forward)
+        return new_models(task_set, config.seed, size, config.guide, kinds)
+    device, dtype = placed(config)
+    made: dict[Kind, Any] = {}
+    for kind in sorted(kinds):
+        model, tokenizer = load_model(shape.base, device=device, dtype=dtype)
+        made[kind] = _adapted(config, model, ["start"]) if shape.lora_rank else model
+    return StartModels(tokenizer, made)
 
 
 def load_roles(config: TrainConfig, models: Path) -> Roles:
@@ -133,12 +151,15 @@ def load_roles(config: TrainConfig, models: Path) -> Roles:
 
 
 def _kinds(config: TrainConfig) -> set[Kind]:
-    """The kinds of micro models that are needed; frozen roles start from those of their own kind."""
+    """The kinds of models to start from that are needed; frozen roles start from those of their own kind.
+
+    Adapters have one base, which knows whatever any of them is for.
+    """
     kinds: set[Kind] = set(weights(config.roles).values())
     for role, target in targets(config.roles).items():
         if target.what == "frozen":
             kinds.add("designer" if role == DESIGNER else "executor")
-    return kinds
+    return {"both"} if config.model.lora_rank and len(kinds) > 1 else kinds
 
 
 @dataclass(slots=True)
@@ -187,7 +208,9 @@ class _Base:
     def _load(self, kind: Kind) -> tuple[Any, Any]:
         config = self.config
         device, dtype = placed(config)
-        path = self.models / kind if config.model.base == "micro" else config.model.base
+        path: Path | str = config.model.base
+        if is_warm_started(config):
+            path = next(folder for folder in (self.models / kind, self.models / "both") if folder.is_dir())
         model, tokenizer = load_model(path, device=device, dtype=dtype)
         if config.model.gradient_checkpointing:
             recompute_activations(model)
@@ -196,6 +219,12 @@ class _Base:
 
 def _with_adapters(config: TrainConfig, base: tuple[Any, Any]) -> tuple[Any, Any]:
     """The base with a LoRA adapter for each name of weights; frozen roles have one that stays as it begins, without effect."""
+    frozen = [_frozen(target.name) for target in targets(config.roles).values() if target.what == "frozen"]
+    return _adapted(config, base[0], list(dict.fromkeys([*weights(config.roles), *frozen]))), base[1]
+
+
+def _adapted(config: TrainConfig, base: Any, names: Sequence[str]) -> Any:
+    """The base with LoRA adapters of these names, without effect as they begin. Raises UsageError."""
     from peft import LoraConfig, get_peft_model
 
     rank, layers = config.model.lora_rank, config.model.lora_targets
@@ -205,17 +234,15 @@ def _with_adapters(config: TrainConfig, base: tuple[Any, Any]) -> tuple[Any, Any
         target_modules=layers if layers == "all-linear" else [name.strip() for name in layers.split(",")],
         task_type="CAUSAL_LM",
     )
-    frozen = [_frozen(target.name) for target in targets(config.roles).values() if target.what == "frozen"]
-    first, *more = dict.fromkeys([*weights(config.roles), *frozen])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         try:
-            model = get_peft_model(base[0], lora, adapter_name=first)
+            model = get_peft_model(base, lora, adapter_name=names[0])
         except ValueError as error:
             raise UsageError(f"lora_targets {layers!r}: {str(error).splitlines()[0]}") from None
-        for name in more:
+        for name in names[1:]:
             model.add_adapter(name, lora)
-    return model, base[1]
+    return model
 
 
 def _frozen(name: str) -> str:

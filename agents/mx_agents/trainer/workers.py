@@ -40,8 +40,7 @@ class WorkerJob:
 class _Running:
     process: Any
     events: Any
-    failure: str | None = field(default=None)
-    usage: bool = field(default=False)
+    failure: str | UsageError | None = field(default=None)
 
 
 class WorkerError(RuntimeError):
@@ -105,15 +104,17 @@ def _listen(name: str, worker: _Running, heard: Callable[[str, Event], None]) ->
         except queue.Empty:
             return
         if "failure" in event:
-            worker.failure, worker.usage = event["failure"], event["usage"]
+            worker.failure = event["failure"]
         else:
             heard(name, event)
 
 
 def _check(name: str, worker: _Running) -> None:
     worker.process.join()
+    if isinstance(worker.failure, UsageError):
+        raise worker.failure
     if worker.failure is not None:
-        raise UsageError(worker.failure) if worker.usage else WorkerError(f"{name} failed:\n{worker.failure}")
+        raise WorkerError(f"{name} failed:\n{worker.failure}")
     if worker.process.exitcode != 0:
         raise WorkerError(f"{name} ended with exit code {worker.process.exitcode}")
 
@@ -133,9 +134,9 @@ def _work(job: WorkerJob, events: Any) -> None:
         events.cancel_join_thread()
         os._exit(ENDED)
     except UsageError as error:
-        events.put({"failure": str(error), "usage": True})
+        events.put({"failure": error})
     except Exception:  # noqa: BLE001  # whatever it was, the parent must hear of it
-        events.put({"failure": traceback.format_exc(), "usage": False})
+        events.put({"failure": traceback.format_exc()})
 
 
 def _end_with_parent() -> None:

@@ -53,7 +53,8 @@ def run(
     from mx_envs import domain_of
 
     check_endpoints((designer, executor))
-    screen, checked = console(), check_split(split)
+    check_split(split)
+    screen = console()
     with waiting(screen, f"loading {set_name}"):
         task_set = load_task_set(set_name)
     task = task_set.find(task_id) if task_id is not None else _choose(task_set, split, seed)
@@ -70,7 +71,7 @@ def run(
     with open_backend(backend, slots=3, image=task.image) as sandbox:
         env = domain_of(task_set).raw_env(
             tasks=task_set,
-            split=checked,
+            split=task.split,
             sandbox=sandbox,
             turn_rewards=True,
             approver=approver,

@@ -98,6 +98,7 @@ class RoleConfig(_Section):
     clip_high: float | None = Field(default=None, gt=0)
     minibatches: int = Field(default=2, ge=1)
     max_rows: int = Field(default=512, ge=1)
+    kl: float = Field(default=0.0, ge=0)
 
 
 class TrainConfig(_Section):

@@ -6,6 +6,7 @@ import hashlib
 import math
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -40,6 +41,8 @@ class LearnerConfig:
     ``clip_high`` (None: as ``clip``) bounds ratios from above. ``max_gap`` is how far (nats a token, mean) the learner's
     log-probabilities of a step's calls may be from the sampler's before anything has been learnt from them. ``importance_cap``
     (0: off) weighs each token by the learner's probability over the sampler's, at most that much (truncated importance sampling).
+    ``kl`` (0: off) holds the policy to the one that training starts from: so much of the distance from it is added to the loss, a
+    mean over tokens, estimated as in GRPO (arXiv 2402.03300, equation 4).
     """
 
     learning_rate: float = 3e-4
@@ -57,6 +60,7 @@ class LearnerConfig:
     tokens_per_microbatch: int = 16_384
     max_gap: float = math.inf
     importance_cap: float = 0.0
+    kl: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,8 +79,11 @@ class Learner:
     optimizer: torch.optim.AdamW = field(init=False)
     tokens_per_microbatch: int = field(init=False)
     """As configured, or what memory was found to have room for."""
+    start: list[torch.Tensor] = field(init=False, repr=False)
+    """The weights that training starts from, where the policy is held to them."""
 
     def __post_init__(self) -> None:
+        self.start = [parameter.detach().clone() for parameter in self.parameters] if self.config.kl else []
         self.masters = [_master(parameter) for parameter in self.parameters]
         self.tokens_per_microbatch = self.config.tokens_per_microbatch
         self.optimizer = torch.optim.AdamW(
@@ -145,8 +152,11 @@ class Learner:
             rows = rng.sample(rows, self.config.max_rows)
         rng.shuffle(rows)
         if self.config.importance_cap:
-            rows = self._with_learners_own(rows)
-        totals = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "gradient_norm": 0.0}
+            rows = [replace(row, own=own) for row, own in self._scored(rows)]
+        if self.config.kl:
+            with self._as_it_began():
+                rows = [replace(row, start=start) for row, start in self._scored(rows)]
+        totals = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "gradient_norm": 0.0, "kl": 0.0}
         gaps: list[float] = []
         for start in range(self.config.minibatches):
             minibatch = rows[start :: self.config.minibatches]
@@ -185,7 +195,7 @@ class Learner:
     def _gradients(self, rows: Sequence[Row]) -> dict[str, float]:
         tokens = sum(row.count * len(row.sample.output_ids) for row in rows)
         size = Size(sum(row.count for row in rows), tokens, self.policy.max_new_tokens)
-        totals = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "gap": 0.0}
+        totals = {"loss": 0.0, "entropy": 0.0, "clipped": 0.0, "gap": 0.0, "kl": 0.0}
         self._forget_gradients()
         with self.policy.active_adapter(), learning_mode(self.policy.model):
             for microbatch in microbatches(rows, self.tokens_per_microbatch):
@@ -209,18 +219,30 @@ class Learner:
             terms = _corrected(terms, sampled_BT, config.importance_cap, whole=config.loss == "gspo")
         counted_BT = terms.at * terms.count
         bonus = config.entropy * (entropy_BT * counted_BT).sum() / size.tokens
-        loss = -objective(config.loss, terms, size, config.clip, high) - bonus
+        held = _distance(now_BT, rows, counted_BT) / size.tokens if config.kl else torch.zeros(())
+        loss = -objective(config.loss, terms, size, config.clip, high) - bonus + config.kl * held.to(now_BT)
         loss.backward()  # type: ignore[no-untyped-call]
         return {
             "loss": loss.item(),
             "entropy": ((entropy_BT.detach() * counted_BT).sum() / size.tokens).item(),
             "clipped": (clipped_tokens(config.loss, terms, config.clip, high) / size.tokens).item(),
             "gap": (gap_BT.sum() / size.tokens).item(),
+            "kl": held.item(),
         }
 
+    @contextmanager
+    def _as_it_began(self) -> Iterator[None]:
+        """With the weights that training starts from; those that it has come to are put back to the bit."""
+        now = [parameter.detach().clone() for parameter in self.parameters]
+        _put(self.start, self.parameters)
+        try:
+            yield
+        finally:
+            _put(now, self.parameters)
+
     @torch.no_grad()
-    def _with_learners_own(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows with the learner's own log-probabilities before it has learnt from any of them."""
+    def _scored(self, rows: Sequence[Row]) -> list[tuple[Row, tuple[float, ...]]]:
+        """The rows, each with the log-probabilities of its tokens under the weights as they are."""
         own = []
         with self.policy.active_adapter(), learning_mode(self.policy.model):
             for batch in microbatches(rows, self.tokens_per_microbatch):
@@ -231,7 +253,7 @@ class Learner:
                 for row, found_T in zip(batch, found_BT, strict=True):
                     start = len(row.sample.prompt_ids) - 1
                     found = found_T[start : start + len(row.sample.output_ids)].tolist()
-                    own.append(replace(row, own=tuple(found)))
+                    own.append((row, tuple(found)))
         return own
 
     def _check_gap(self, gap: float) -> None:
@@ -274,6 +296,18 @@ class Learner:
             group["lr"] = self.config.learning_rate * min(warm, falling)
         self.optimizer.step()
         self.show_masters()
+
+
+@torch.no_grad()
+def _put(values: Sequence[torch.Tensor], parameters: Sequence[torch.nn.Parameter]) -> None:
+    for value, parameter in zip(values, parameters, strict=True):
+        parameter.copy_(value)
+
+
+def _distance(now_BT: torch.Tensor, rows: Sequence[Row], counted_BT: torch.Tensor) -> torch.Tensor:
+    """The sum over calls' tokens of GRPO's estimate of the distance from the start: ``r - log r - 1`` with ``r = p_start / p``."""
+    difference_BT = _placed(now_BT, rows, [row.start for row in rows]) - now_BT
+    return ((difference_BT.exp() - difference_BT - 1.0) * counted_BT).sum()
 
 
 def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:

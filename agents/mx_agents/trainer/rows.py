@@ -20,7 +20,8 @@ Example = tuple[list[int], list[int]]
 @dataclass(frozen=True, slots=True)
 class Row:
     """A call that occurred ``count`` times, ``praised`` of them with a positive advantage: the sums of its positive and of its
-    negative advantages. ``own`` are the learner's log-probabilities of its tokens where they are not taken to be the sampler's.
+    negative advantages. ``own`` are the learner's log-probabilities of its tokens where they are not taken to be the sampler's,
+    ``start`` those under the weights that training starts from.
     """
 
     sample: Sample
@@ -29,6 +30,7 @@ class Row:
     count: int
     praised: int = 0
     own: tuple[float, ...] = ()
+    start: tuple[float, ...] = ()
 
     @property
     def length(self) -> int:

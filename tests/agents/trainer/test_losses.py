@@ -127,3 +127,56 @@ def test_truncated_correction_weighs_by_the_learner_over_the_sampler(policy: Hug
     for parameter, gradient in zip(policy.model.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-5, rtol=1e-3)
     assert math.isfinite(stats["gradient_norm"])
+
+
+@pytest.mark.parametrize("bits", [32, 16])
+def test_the_distance_from_the_start_is_grpos_estimate(policy: HuggingFacePolicy, bits: int) -> None:
+    """Equation 4 written out, after the weights have left the start; they are put back to the bit after each look at it."""
+    if bits == 16:
+        policy.model.bfloat16()
+    samples = policy.sample([chat("1. * + a b c"), chat("2. a"), chat("3. - a b")] * 2)
+
+    def scored() -> list[torch.Tensor]:
+        found = []
+        for sample in samples:
+            all_T, _ = token_log_probabilities(
+                policy.model, *padded([(sample.prompt_ids, sample.output_ids)])
+            )
+            start = len(sample.prompt_ids) - 1
+            found.append(all_T[0, start : start + len(sample.output_ids)])
+        return found
+
+    config = LearnerConfig(minibatches=1, learning_rate=0.0, max_gradient_norm=1e9, kl=0.7)
+    learner = Learner(policy, list(policy.model.parameters()), config)
+    began = [now.detach() for now in scored()]
+    with torch.no_grad():
+        for master in learner.masters:
+            master.add_(0.05 * torch.randn_like(master))
+    learner.show_masters()
+    policy.model.zero_grad()
+    plain, tokens = torch.zeros(()), sum(len(sample.output_ids) for sample in samples)
+    held = torch.zeros(())
+    for now, start, sample, advantage in zip(scored(), began, samples, ADVANTAGES, strict=True):
+        ratio = (now - torch.tensor(sample.log_probabilities)).exp()
+        plain = plain - torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage).sum() / tokens
+        held = held + ((start - now).exp() - (start - now) - 1).sum() / tokens
+    (plain + 0.7 * held).backward()
+    gradients = [parameter.grad.float() for parameter in policy.model.parameters()]
+    before = learner.fingerprint()
+    weights = [parameter.detach().clone() for parameter in learner.parameters]
+    stats = learner.update(samples, list(ADVANTAGES), random.Random(0))
+    assert held.item() > 0.001
+    assert stats["kl"] == pytest.approx(held.item(), rel=0.05 if bits == 16 else 1e-3)
+    assert learner.fingerprint() == before
+    assert all(torch.equal(one, other) for one, other in zip(weights, learner.parameters, strict=True))
+    if bits == 32:
+        for master, gradient in zip(learner.masters, gradients, strict=True):
+            torch.testing.assert_close(master.grad, gradient, atol=1e-5, rtol=1e-3)
+
+
+def test_a_policy_that_has_learnt_nothing_is_at_no_distance(policy: HuggingFacePolicy) -> None:
+    samples = policy.sample([chat("1. * + a b c")] * 2)
+    config = LearnerConfig(minibatches=1, learning_rate=1e-3, kl=0.5)
+    learner = Learner(policy, list(policy.model.parameters()), config)
+    assert learner.update(samples, [1.0, -1.0], random.Random(0))["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert learner.update(samples, [1.0, -1.0], random.Random(0))["kl"] > 1e-7

@@ -22,7 +22,7 @@ from mx_sandboxes import (
     open_sandbox,
 )
 from mx_sandboxes.abuse.verdicts import ENDINGS
-from mx_sandboxes.limits import seccomp
+from mx_sandboxes.limits import arguments
 from mx_sandboxes.slots.pooled import PooledSandbox
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill the engine's processes")
@@ -160,7 +160,7 @@ def test_a_slot_that_hangs_is_ended_from_outside_in_time(
     backend: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the filter's rule of clone off, one call is enough to hang the job server for good."""
-    monkeypatch.setattr(seccomp, "CLONE_FLAGS", 0xFFFFFFFF)
+    monkeypatch.setattr(arguments, "CLONE_FLAGS", 0xFFFFFFFF)
     with open_sandbox(backend, slots=1, limits=SHORT) as sandbox:
         sandbox.warm()
         began = time.monotonic()

@@ -185,6 +185,38 @@ for name, numbers, arguments in (
         bare=Bare(needs="a root with all capabilities", jail=False, root=True),
     ),
     Case(
+        "pages-by-reference",
+        "get pages of the system's files into pipes of one's own, where a write once reached the files",
+        SYSTEM
+        + """
+path = next(each for each in ("/bin/sh", "/usr/bin/env") if os.path.exists(each))
+fd = os.open(path, os.O_RDONLY)
+reading, writing = os.pipe()
+if call((275, 76), fd, None, writing, None, 1, 0)[0] > 0: through("has a page of", path, "in a pipe")
+if call((276, 77), reading, os.pipe()[1], 1, 0)[0] > 0: through("has it in two")
+""",
+    ),
+    Case(
+        "filters-in-the-kernel",
+        "have the kernel run programs of one's own: on a socket's packets, or on one's own calls",
+        SYSTEM
+        + """
+import socket
+code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7FFF0000), 8)
+head = struct.pack("HxxxxxxP", 1, ctypes.addressof(code))
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for option in (26, 51):
+    try:
+        one.setsockopt(socket.SOL_SOCKET, option, head)
+        through("the kernel runs a program on packets", option)
+    except OSError: pass
+if libc.prctl(38, 1, 0, 0, 0) == 0:
+    kept = ctypes.create_string_buffer(head)
+    if call((317, 277), 1, 0, kept)[0] == 0: through("the kernel runs a program on calls")
+    if libc.prctl(22, 2, kept, 0, 0) == 0: through("the kernel runs a program on calls, by prctl")
+""",
+    ),
+    Case(
         "unknown-system-calls",
         "use system calls that were added after the filter was written",
         SYSTEM

@@ -42,7 +42,7 @@ def _common() -> list[Capability]:
 
 def _system_calls() -> Capability:
     machine = platform.machine()
-    detail = "a filter on system calls, in the job only"
+    detail = "a list of the system calls, flags and requests that are allowed, in the job only"
     if machine in MACHINES:
         return Capability("system calls", How.KERNEL, detail)
     return Capability(

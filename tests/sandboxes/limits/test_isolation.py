@@ -11,7 +11,7 @@ import pytest
 
 import mx_sandboxes
 from mx_sandboxes import Limits, Reason, Sandbox, SandboxError, Tree, open_sandbox
-from mx_sandboxes.limits import seccomp
+from mx_sandboxes.limits import calls
 
 ECHO = """
 import os, socket
@@ -205,7 +205,7 @@ def test_the_filter_refuses_system_calls(sandbox: Sandbox) -> None:
 import ctypes, errno, os, platform
 libc = ctypes.CDLL(None, use_errno=True)
 column = {{'x86_64': 0, 'aarch64': 1}}[platform.machine()]
-for name, numbers in {seccomp.REFUSED!r}.items():
+for name, numbers in {calls.REFUSED!r}.items():
     if numbers[column] is None: continue
     result = libc.syscall(numbers[column], 0, 0, 0, 0, 0, 0)
     if result != -1 or ctypes.get_errno() != errno.EPERM: print(name, result, ctypes.get_errno())

@@ -56,7 +56,8 @@ def validate(
 ) -> list[Finding]:
     """Grade the gold, empty and dishonest submissions of the first ``count`` tasks of each split ``repeats`` times.
 
-    ``sandbox`` may be a function that gives each image's. A task set offers ``gold(task)`` and, if it likes, ``cheats(task)``.
+    ``sandbox`` may be a function that gives each image's. A task set offers ``gold(task)``, which is empty
+    where a task has none, and, if it likes, ``cheats(task)``.
     ``thorough`` tries the cheats at other moments, too. Returns what did not hold: nothing, when all is well.
     """
     chosen = [task for split in SPLITS for task in tasks(task_set, split, count)]
@@ -82,7 +83,9 @@ def validate(
 
 def _submissions(task_set: TaskSet, task: Task, *, thorough: bool) -> Iterator[tuple[str, Submission, float]]:
     if hasattr(task_set, "gold"):
-        yield "gold", cast(_WithGold, task_set).gold(task), 1.0
+        gold = cast(_WithGold, task_set).gold(task)
+        if gold.answer or gold.files or gold.removed:
+            yield "gold", gold, 1.0
     yield "nothing", Submission(), 0.0
     if task.files:
         yield "the files as given", Submission(files=task.files), 0.0

@@ -55,6 +55,14 @@ def program(answer: str, entries: Sequence[str] = (), given: str = "") -> str | 
     return _last_resort(drafts, bare, entries)
 
 
+def defines(answer: str, names: Sequence[str]) -> bool:
+    """Whether some draft of an answer, in a block or as plain text, gives every one of the names a meaning."""
+    text = plain(answer)
+    every = blocks(text)
+    drafts = [block.text for block in every] or list(_unfenced(text))
+    return any(_defines(draft, names) for draft in drafts)
+
+
 def reading_program(answer: str) -> str | None:
     """The last whole draft that reads its standard input; else what :func:`program` finds."""
     found = [

@@ -17,6 +17,8 @@ HIDDEN = "files/"
 EXPECTED = "expected.json"
 FORM = "hidden tests"
 """``form`` in ``[metadata.mx]``: the task is judged by the suite in ``tests/files`` and the ids in ``tests/expected.json``."""
+UNVALIDATED = "unvalidated"
+"""There in ``[metadata.mx]`` where a task has no reference solution: why nothing shows that it can be met."""
 
 _HARBOR_GRADER = (
     resources.files("mx_tasks.software.grading").joinpath("inside", "harbor_grade.py").read_bytes()

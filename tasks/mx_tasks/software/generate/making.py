@@ -18,7 +18,7 @@ from mx_tasks.software.generate.preparing import Report
 from mx_tasks.software.generate.release_pair import make_release_pair
 from mx_tasks.software.grading.calls import SERVED
 from mx_tasks.software.grading.suite import submitted_tree
-from mx_tasks.software.made import EXPECTED, MadeTask, as_directory
+from mx_tasks.software.made import EXPECTED, UNVALIDATED, MadeTask, as_directory
 from mx_tasks.software.sets.directories import DirectoryTasks, SuiteDirectory, adapt
 from mx_tasks.task import GradingError, Split, Submission
 
@@ -41,10 +41,13 @@ def cache_folder() -> Path:
 
 
 def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEATS) -> str:
-    """Why a task is not to be trusted, in one line; empty when gold scores 1 and nothing 0, so many times, and every cheat 0."""
+    """Why a task is not to be trusted, in one line; empty when gold scores 1 and nothing 0, so many times, and every cheat 0.
+
+    Where a task says that it has no reference, nothing shows that it can be met, and the rest must hold all the same.
+    """
     whole, light = DirectoryTasks.of([directory]), DirectoryTasks.of([_lighter(directory)])
     task = whole.find(directory.name)
-    gold = (REFERENCE, whole.gold(task), 1.0, whole)
+    gold = [] if UNVALIDATED in directory.ours else [(REFERENCE, whole.gold(task), 1.0, whole)]
     others = [("nothing", Submission(), 0.0, whole)] * repeats
     attacks = [(f"the cheat {name!r}", attack, 0.0, light) for name, attack in _telling(directory, light)]
 
@@ -58,8 +61,8 @@ def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEAT
             return ""
         return f"{title} scores {grade.score:g}, not {wanted:g} ({grade.log.replace(chr(10), '; ')[:200]})"
 
-    found = in_order(wrong, [*[gold] * (repeats - 1), *others, *attacks], AT_ONCE)
-    return wrong(gold) or next(filter(None, found), "")
+    found = in_order(wrong, [*gold * (repeats - 1), *others, *attacks], AT_ONCE)
+    return next(filter(None, map(wrong, gold)), "") or next(filter(None, found), "")
 
 
 def _telling(directory: TaskDirectory, task_set: DirectoryTasks) -> list[tuple[str, Submission]]:

@@ -33,11 +33,14 @@ _JUDGE = {
     "_mx/call_judge.py": _INSIDE.joinpath("call_judge.py").read_bytes(),
     "_mx/mx_pytest.py": _INSIDE.joinpath("mx_pytest.py").read_bytes(),
     "_mx/mx_guesses.py": _INSIDE.joinpath("mx_guesses.py").read_bytes(),
+    "_mx/mx_rules.py": _INSIDE.joinpath("mx_rules.py").read_bytes(),
 }
 WORKER_CPU_S = 25.0
 """Processor time of all calls of a submission together."""
 _OUTPUT = 32 << 20
 _MEMORY = 1 << 30
+OVERHEAD = 1_000
+"""Bytes that a verdict takes beside what it says."""
 
 Call = list[Any]
 Key = tuple[str, int]
@@ -151,7 +154,7 @@ def easy_tests(
 def guessable(
     sandbox: Sandbox, tests: Mapping[str, bytes], tree: Mapping[str, bytes], served: Served, limits: Limits
 ) -> bool:
-    """Whether one constant answer, or giving an argument back, passes every test."""
+    """Whether one constant answer, or giving an argument back, passes every test that the statement does not show."""
     return all(_study(sandbox, name, tests, tree, served, limits).guessed for name in _test_files(tests))
 
 
@@ -164,20 +167,22 @@ def _test_files(tests: Mapping[str, bytes]) -> list[str]:
 class _Judged:
     """What judges said before: it depends on the tests and the answers alone. Thread-safe."""
 
-    def __init__(self, size: int = 4_096) -> None:
-        self._size = size
-        self._known: OrderedDict[str, list[_Entry]] = OrderedDict()
+    def __init__(self, size: int = 128 << 20) -> None:
+        self._left = size
+        self._known: OrderedDict[str, tuple[int, list[_Entry]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: str) -> list[_Entry] | None:
         with self._lock:
-            return self._known.get(key)
+            return self._known.get(key, (0, None))[1]
 
-    def add(self, key: str, entries: list[_Entry]) -> None:
+    def add(self, key: str, size: int, entries: list[_Entry]) -> None:
+        """``size`` is what was said, in bytes; the oldest is forgotten where all would come to too much."""
         with self._lock:
-            self._known[key] = entries
-            while len(self._known) > self._size:
-                self._known.popitem(last=False)
+            self._left -= size - self._known.pop(key, (0, []))[0]
+            self._known[key] = (size, entries)
+            while self._left < 0:
+                self._left += self._known.popitem(last=False)[1][0]
 
 
 _JUDGED = _Judged()
@@ -192,10 +197,11 @@ def _study(
     limits: Limits,
 ) -> Study:
     entries = _run_judge(sandbox, "study", name, tests, tree, served, {}, limits)
+    hidden = [entry.guesses for entry in entries if entry.test.partition("::")[2] not in served.shown]
     return Study(
         {entry.test: entry.calls for entry in entries},
         frozenset(entry.test for entry in entries if entry.outcome == "easy"),
-        bool(frozenset.intersection(*(entry.guesses for entry in entries))),
+        not hidden or bool(frozenset.intersection(*hidden)),
     )
 
 
@@ -365,7 +371,7 @@ def _run_judge(
     if not entries or any(not entry.test for entry in entries):
         why = entries[-1].message if entries else completed.stderr.decode(errors="replace")[-200:]
         raise GradingError(f"the hidden tests of {name} cannot be run ({completed.reason.value}): {why}")
-    _JUDGED.add(key, entries)
+    _JUDGED.add(key, len(completed.stdout) + OVERHEAD, entries)
     return entries
 
 
@@ -401,7 +407,7 @@ def _without_oracle(tests: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in tests.items() if not _names_any(name, _HARBOR_ONLY)}
 
 
-_HARBOR_ONLY = ("mx_oracle.py", "mx_serve.py", "mx_values.py", SERVED)
+_HARBOR_ONLY = ("mx_oracle.py", "mx_rules.py", "mx_serve.py", "mx_values.py", SERVED)
 
 
 def _names_any(name: str, wanted: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ CALL_S = 5.0
 _INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
 _ORACLE = {
     f"{FOLDER}/{name}": _INSIDE.joinpath(name).read_bytes()
-    for name in ("mx_oracle.py", "mx_serve.py", "mx_values.py")
+    for name in ("mx_oracle.py", "mx_rules.py", "mx_serve.py", "mx_values.py")
 }
 
 

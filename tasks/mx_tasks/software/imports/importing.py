@@ -13,14 +13,17 @@ from mx_tasks.side_by_side import in_order
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.making import REPEATS, Output
 from mx_tasks.software.generate.preparing import Report, python_version
-from mx_tasks.software.grading.calls import Served, judge_calls
+from mx_tasks.software.grading.calls import Served, guessable, judge_calls
 from mx_tasks.software.grading.oracle import FOLDER
+from mx_tasks.software.grading.suite import suite_limits
 from mx_tasks.software.imports.functions import human_eval, mbpp, quix_bugs, records
-from mx_tasks.software.imports.programs import program_tasks
+from mx_tasks.software.imports.programs import program_tasks, takes_many
 from mx_tasks.software.made import MadeTask, as_directory
 from mx_tasks.task import GradingError
 
 AT_ONCE = 4
+SOLUTIONS_THAT_AGREE = 2
+"""So many different ones must pass where a statement takes more answers than its tests hold."""
 SERVED = f"{FOLDER}/mx_serve.json"
 PROGRAMS = ("apps", "code-contests", "livecodebench")
 KINDS = ("humaneval", "mbpp", "quixbugs", *PROGRAMS)
@@ -37,7 +40,7 @@ def import_functions(
     if kind == "quixbugs":
         makers: list[Callable[[], MadeTask]] = list(quix_bugs(source))
     elif kind in PROGRAMS:
-        makers = [partial(_first_that_passes, entry, sandbox) for entry in records(source)]
+        makers = [partial(_first_that_passes, kind, entry, sandbox) for entry in records(source)]
     else:
         make = human_eval if kind == "humaneval" else mbpp
         makers = [partial(make, entry) for entry in records(source)]
@@ -52,6 +55,8 @@ def import_functions(
         except SourceError as error:
             report(f"{error}: refused: it gives no task")
             return None
+        if "unvalidated" in task.about:
+            report(f"{task.id}: not validated: {task.about['unvalidated']}")
         return task.id if output.keep_directory(as_directory(task), repeats=REPEATS - 1) else None
 
     for written in in_order(one, makers, AT_ONCE):
@@ -59,18 +64,40 @@ def import_functions(
             yield written
 
 
-def _first_that_passes(entry: Mapping[str, Any], sandbox: Sandbox) -> MadeTask:
-    """A record's task with the first of its solutions that passes all of its tests. Raises SourceError."""
-    why = ""
-    for task in program_tasks(entry):
-        said = judge_calls(sandbox, task.tests, task.files_when_mended, _served(task), _LIMITS)
-        failed = [test for test, outcome in said.outcomes.items() if outcome != "passed"]
-        if not failed:
-            return task
-        why = (
-            f"{task.title}: none of its solutions passes its tests ({said.messages.get(failed[0], '')[:120]})"
+def _first_that_passes(kind: str, entry: Mapping[str, Any], sandbox: Sandbox) -> MadeTask:
+    """A record's task with the first of its solutions that passes all of its tests, if it has any. Raises SourceError."""
+    made = list(program_tasks(kind, entry))
+    first, many = made[0], takes_many(kind, entry)
+    served, limits = _served(first), suite_limits(first.wall_s)
+    if many and len(made) < SOLUTIONS_THAT_AGREE:
+        raise SourceError(
+            f"{first.title}: its statement takes any of several answers, its tests hold one, and no two "
+            "solutions show that to be the same"
         )
-    raise SourceError(why)
+    if guessable(sandbox, first.tests, first.tree, served, limits):
+        raise SourceError(
+            f"{first.title}: one constant answer passes all tests that its statement does not show"
+        )
+    if not first.gold:
+        return first
+    whys: list[str] = []
+    right: list[MadeTask] = []
+    for task in made:
+        said = judge_calls(sandbox, task.tests, task.files_when_mended, served, limits)
+        failed = [test for test, outcome in said.outcomes.items() if outcome != "passed"]
+        if failed:
+            whys.append(said.messages.get(failed[0], "")[:120])
+        else:
+            right.append(task)
+        if right and not many:
+            break
+    if not right:
+        raise SourceError(f"{first.title}: none of its solutions passes its tests ({whys[-1]})")
+    if many and whys:
+        raise SourceError(
+            f"{first.title}: its statement takes any of several answers, its tests hold one, and they fail a solution of its own"
+        )
+    return right[0]
 
 
 def _served(task: MadeTask) -> Served:
@@ -81,14 +108,16 @@ def _served(task: MadeTask) -> Served:
 
 def judged(task: MadeTask, sandbox: Sandbox, python: str) -> MadeTask:
     """The task with its tests told apart: those that fail on it as given, and those that pass on both. Raises SourceError."""
-    served = _served(task)
+    served, limits = _served(task), suite_limits(max(_LIMITS.wall_s, task.wall_s))
     try:
         before, after = (
-            judge_calls(sandbox, task.tests, tree, served, _LIMITS)
+            judge_calls(sandbox, task.tests, tree, served, limits)
             for tree in (task.tree, task.files_when_mended)
         )
     except GradingError as error:
         raise SourceError(f"{task.title}: {error}") from error
+    if not task.gold:
+        return replace(task, fail_to_pass=tuple(sorted(before.outcomes)), python=python)
     good = {test for test, outcome in after.outcomes.items() if outcome == "passed"}
     if not good:
         said = after.loaded or next(iter(after.messages.values()), "")

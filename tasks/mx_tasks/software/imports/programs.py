@@ -1,167 +1,231 @@
-"""Benchmarks of whole programs that read and print: APPS, CodeContests and LiveCodeBench, in their publishers' own forms.
+"""APPS, CodeContests and LiveCodeBench: programs that read and print, functions that are called, as their publishers have them.
 
-A test is an input and what is to be printed for it. The comparison is line by line but for spaces around, or word by word,
-numbers with a point to 1e-6, as the publishers' harnesses come to. Problems that call a function (``fn_name``) are refused. Where
-a record has no solution in Python that passes, nothing shows that its tests can be met, and it is refused, too.
+A test is an input and what is wanted for it, compared by the benchmark's own rule (``docs/software-verdicts.md``). A record without
+a solution in Python, such as all of LiveCodeBench's, makes a task that nothing was validated with, which is said where it is shown.
 """
 
 from __future__ import annotations
 
 import ast
-import base64
-import io
 import json
-import pickle
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.grading.oracle import CONFIG, FOLDER, oracle_files
+from mx_tasks.software.imports.contests import Problem, problem
+from mx_tasks.software.imports.shown import call_shown, input_shown
 from mx_tasks.software.made import MadeTask, shape_of
 
 SOLUTION = "solution.py"
 CALL_S = 6.0
 MOST_SOLUTIONS = 5
 """Solutions that are tried for the one that becomes the reference."""
-MOST_TESTS = 60
-PYTHON_3 = 3
-"""CodeContests' number of the language."""
-Case = tuple[str, str]
+MOST_TESTS = 150
+MOST_BYTES = 8 << 20
+"""Of all inputs and outputs together; a test that does not fit is left out, and that is said."""
+TEST_S = 1.5
+"""Seconds that all tests may take, for each of them."""
+NO_SOLUTION = "the record has no solution in Python, so nothing shows that its tests can be met"
 
 
-def program_tasks(entry: Mapping[str, Any]) -> Iterator[MadeTask]:
-    """The task of a record, once for each of its solutions: the first that passes is the one. Raises SourceError."""
-    title, statement = _named(entry), _statement(entry)
-    cases = _cases(entry)
-    if not cases:
-        raise SourceError(f"{title}: it has no inputs with what is to be printed")
-    solutions = _solutions(entry)
-    if not solutions:
-        raise SourceError(
-            f"{title}: it has no solution in Python, so nothing shows that its tests can be met"
-        )
-    for solution in solutions[:MOST_SOLUTIONS]:
-        yield _task(title, statement, cases[:MOST_TESTS], solution, str(entry.get("license", "")))
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What a benchmark's harness puts before an answer, and how it compares what is printed and what is returned."""
+
+    before: str
+    output: str
+    value: str = ""
 
 
-def _task(title: str, statement: str, cases: Sequence[Case], solution: str, licence: str) -> MadeTask:
-    word = re.sub(r"[^A-Za-z0-9]+", "_", title).strip("_")
-    lines = ["from mx_oracle import function, same_output", "run = function('run')"]
-    for number, (given, wanted) in enumerate(cases, 1):
-        lines += [f"def test_{number}():", f"    assert same_output(run({given!r}), {wanted!r})"]
-    about = {"file": SOLUTION, "module": "solution", "program": True, "entries": ["run"], "call_s": CALL_S}
-    return MadeTask(
-        id=word.replace("_", "-"),
-        kind="programs",
-        title=title,
-        statement=f"# {title}\n\n{statement}\n\nWrite a program, `{SOLUTION}`, that reads standard input and prints the answer.\n",
-        tree={SOLUTION: b"raise NotImplementedError\n"},
-        tests={
-            **oracle_files(),
-            f"{FOLDER}/mx_serve.json": json.dumps(about).encode(),
-            f"{FOLDER}/test_{word}.py": ("\n".join(lines) + "\n").encode(),
-        },
-        gold={SOLUTION: solution.encode()},
-        sources=(SOLUTION,),
-        fail_to_pass=(),
-        pass_to_pass=(),
-        config=CONFIG,
-        python="",
-        origin=title,
-        licence=licence,
-        shape=shape_of("programs", title),
-        difficulty=3,
-        wall_s=60.0,
-        calls=12,
-    )
+_STARS = """string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json
+builtins typing""".replace("\n", " ").split(" ")
+_LIVE = "\n".join(
+    [f"from {name} import *" for name in _STARS]
+    + [f"import {name}" for name in _STARS[:-2]]
+    + ["sys.setrecursionlimit(50000)"]
+)
+_APPS = """import sys, time, itertools, collections, math, fractions, random, heapq
+from itertools import accumulate, product, permutations, combinations
+from collections import Counter, OrderedDict, deque, defaultdict, ChainMap
+from functools import lru_cache
+from math import sqrt, sin, cos, tan, ceil, fabs, floor, gcd, exp, log, log2
+from typing import List, Tuple
+from heapq import *
+try:
+    import numpy as np
+except ImportError:
+    pass"""
+STYLES: Mapping[str, _Style] = {
+    "apps": _Style(_APPS, "apps_output", "apps_value"),
+    "code-contests": _Style("", "contest_output"),
+    "livecodebench": _Style(_LIVE, "live_output", "live_value"),
+}
 
 
-def _named(entry: Mapping[str, Any]) -> str:
-    for key in ("name", "question_title", "problem_id", "id", "question_id"):
-        if entry.get(key) not in (None, ""):
-            return str(entry[key])
-    raise SourceError("a record without a name, problem_id or question_id")
+def program_tasks(kind: str, entry: Mapping[str, Any]) -> Iterator[MadeTask]:
+    """The task of a record, once for each of its solutions: the first that passes is the one. Raises SourceError.
+
+    Without a solution it is one task without a reference, marked as not validated.
+    """
+    found = problem(kind, entry)
+    made = _Maker(kind, found)
+    for solution in found.solutions[:MOST_SOLUTIONS]:
+        yield made.task(solution)
+    if not found.solutions:
+        yield made.task(None)
 
 
-def _statement(entry: Mapping[str, Any]) -> str:
-    for key in ("question", "description", "question_content"):
-        if entry.get(key):
-            return str(entry[key]).strip()
-    raise SourceError(f"{_named(entry)}: it has no question, description or question_content")
+def takes_many(kind: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a statement takes more answers than the one that its tests hold. LiveCodeBench has left such problems out itself."""
+    return kind != "livecodebench" and problem(kind, entry).many
 
 
-def _cases(entry: Mapping[str, Any]) -> list[Case]:
-    """Inputs with outputs, whatever the record calls them. Raises SourceError for what is not one of the forms."""
-    title = _named(entry)
-    try:
-        if "input_output" in entry:  # APPS
-            found = _json(entry["input_output"])
-            if found.get("fn_name") is not None:
-                raise SourceError(
-                    f"{title}: it calls a function ({found['fn_name']}); only programs are taken"
-                )
-            return [(_text(i), _text(o)) for i, o in zip(found["inputs"], found["outputs"], strict=True)]
-        if "public_test_cases" in entry:  # LiveCodeBench
-            listed = [*_json(entry["public_test_cases"]), *_packed(entry.get("private_test_cases") or "[]")]
-            if any(case.get("testtype", "stdin") != "stdin" for case in listed):
-                raise SourceError(f"{title}: it calls a function; only programs are taken")
-            return [(str(case["input"]), str(case["output"])) for case in listed]
-        return [  # CodeContests
-            (str(given), str(wanted))
-            for key in ("public_tests", "private_tests", "generated_tests")
-            for given, wanted in zip(
-                *(_json(entry.get(key) or {}).get(k, ()) for k in ("input", "output")), strict=True
+class _Maker:
+    """Makes tasks of one problem."""
+
+    def __init__(self, kind: str, found: Problem) -> None:
+        self._kind, self._problem, self._style = kind, found, STYLES[kind]
+        self._word = re.sub(r"[^A-Za-z0-9]+", "_", found.title).strip("_") or "problem"
+        self._cases = list(_fitting(found.cases))
+        if not self._cases:
+            raise SourceError(f"{found.title}: each of its tests has more than {MOST_BYTES >> 20} MB")
+        self._numbered = any(_numbered(value) for case in self._cases for value in case)
+        self._data = f"test_{self._word}.json"
+        self._tests = self._text()
+        self._given = _given(found)
+        self._shown = self._seen()
+        if len(self._shown) == len(self._cases):
+            raise SourceError(
+                f"{found.title}: its statement shows all of its tests, so whoever copies those passes"
             )
+
+    def task(self, solution: str | None) -> MadeTask:
+        """The task with that solution for its reference, or without any."""
+        found, wall_s = self._problem, max(60.0, TEST_S * len(self._cases))
+        return MadeTask(
+            id=self._word.replace("_", "-"),
+            kind="programs",
+            title=found.title,
+            statement=f"# {found.title}\n\n{found.statement}\n\n{_asked(found)}{_imports(self._style)}\n",
+            tree={SOLUTION: self._given.encode()},
+            tests={
+                **oracle_files(),
+                f"{FOLDER}/mx_serve.json": json.dumps(self._about()).encode(),
+                f"{FOLDER}/test_{self._word}.py": self._tests.encode(),
+                f"{FOLDER}/{self._data}": (repr if self._numbered else json.dumps)(self._cases).encode(),
+            },
+            gold={} if solution is None else {SOLUTION: solution.encode()},
+            sources=(SOLUTION,),
+            fail_to_pass=(),
+            pass_to_pass=(),
+            config=CONFIG,
+            python="",
+            origin=found.title,
+            licence=found.licence,
+            shape=shape_of("programs", found.title),
+            difficulty=3,
+            wall_s=wall_s,
+            calls=12,
+            about={
+                "suite": len(found.cases),
+                "left_out": len(found.cases) - len(self._cases),
+                "budget_s": wall_s,
+                **({"unvalidated": NO_SOLUTION} if solution is None else {}),
+            },
+        )
+
+    def _about(self) -> dict[str, Any]:
+        """How the submitted file is run."""
+        name = self._problem.function
+        of_class = f'if "Solution" in globals():\n    {name} = Solution().{name}\n'
+        return {
+            "file": SOLUTION,
+            "module": "solution",
+            "program": not name,
+            "entries": [name or "run"],
+            "call_s": CALL_S,
+            "shown": self._shown,
+            "before": self._style.before,
+            "after": of_class if name else "",
+        }
+
+    def _text(self) -> str:
+        """The hidden tests; their values lie beside them, since a test of a published record may have megabytes."""
+        name = self._problem.function or "run"
+        rule = self._style.value if self._problem.function else self._style.output
+        arguments = "*given" if self._problem.function else "given"
+        module, read = (
+            ("ast", "ast.literal_eval(stream.read())") if self._numbered else ("json", "json.load(stream)")
+        )
+        lines = [
+            f"import {module}",
+            "import os",
+            f"from mx_oracle import {rule}, function",
+            f"{name} = function({name!r})",
+            f"with open(os.path.join(os.path.dirname(__file__), {self._data!r})) as stream:",
+            f"    CASES = {read}",
         ]
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        zlib.error,
-        pickle.UnpicklingError,
-        EOFError,
-    ) as error:
-        raise SourceError(f"{title}: its tests cannot be read ({type(error).__name__}: {error})") from error
+        for number in range(1, len(self._cases) + 1):
+            lines += [
+                f"def test_{number}():",
+                f"    given, wanted = CASES[{number - 1}]",
+                f"    assert {rule}({name}({arguments}), wanted)",
+            ]
+        return "\n".join(lines) + "\n"
+
+    def _seen(self) -> list[str]:
+        """The tests that the statement shows."""
+        statement = f"{self._problem.statement}\n{self._problem.starter}"
+        shown = {f"test_{number}" for number in range(1, min(self._problem.public, len(self._cases)) + 1)}
+        if self._problem.function:
+            said = [call_shown(self._problem.function, given, statement) for given, _ in self._cases]
+        else:
+            said = [input_shown(given, wanted, statement) for given, wanted in self._cases]
+        return sorted(shown | {f"test_{number}" for number, seen in enumerate(said, 1) if seen})
 
 
-def _solutions(entry: Mapping[str, Any]) -> list[str]:
-    """Programs that are said to be right, in Python 3, the shortest first."""
-    found = _json(entry.get("solutions") or [])
-    if isinstance(found, Mapping):
-        pairs = zip(found.get("language", ()), found.get("solution", ()), strict=True)
-        found = [text for language, text in pairs if language == PYTHON_3]
-    return sorted((str(text) for text in found if _is_python(str(text))), key=len)
+def _numbered(value: Any) -> bool:
+    """Whether there is a table in a value, or right below it, whose keys are no texts: JSON has no such."""
+    tables = [value, *(value if isinstance(value, list) else [])]
+    return any(isinstance(table, dict) and any(not isinstance(key, str) for key in table) for table in tables)
 
 
-def _is_python(text: str) -> bool:
+def _fitting(cases: Sequence[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """As many tests as are run, those of the statement first."""
+    size = 0
+    for given, wanted in cases[:MOST_TESTS]:
+        own = len(str(given)) + len(str(wanted))
+        if size + own > MOST_BYTES:
+            continue
+        size += own
+        yield given, wanted
+
+
+def _asked(found: Problem) -> str:
+    if not found.function:
+        return f"Write a program, `{SOLUTION}`, that reads standard input and prints the answer."
+    owner = " of the class `Solution`" if "class Solution" in found.starter else ""
+    return f"Write `{found.function}`{owner} in `{SOLUTION}`."
+
+
+def _imports(style: _Style) -> str:
+    return " The usual modules of the standard library are imported before it runs." if style.before else ""
+
+
+def _given(found: Problem) -> str:
+    """The file as it is given: the starter code with an empty body, where that is Python."""
+    nothing = "raise NotImplementedError\n"
+    if not found.function:
+        return nothing
+    starter = found.starter.rstrip()
+    last = next((line for line in reversed(starter.splitlines()) if re.match(r"\s*def ", line)), "")
+    indent = last[: len(last) - len(last.lstrip())] + "    "
+    made = f"{starter}\n{indent}{nothing}"
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _text(value: Any) -> str:
-    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-class _Texts(pickle.Unpickler):
-    """Reads pickled plain values, and refuses to look up anything by its name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it speaks of {module}.{name}")
-
-
-def _packed(value: Any) -> Any:
-    """LiveCodeBench's hidden tests: JSON, or JSON as a text that was pickled, compressed and written in base 64."""
-    if not isinstance(value, str) or value.lstrip().startswith("["):
-        return _json(value)
-    inner = _Texts(io.BytesIO(zlib.decompress(base64.b64decode(value)))).load()
-    return _json(inner)
+        ast.parse(made)
+    except (SyntaxError, ValueError):
+        made = ""
+    return made if last and made else f"def {found.function}(*args):\n    {nothing}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from mx_sandboxes import Sandbox
 from mx_tasks.answers.patches import diff_of, files_in_answer
-from mx_tasks.answers.programs import program, reading_program
+from mx_tasks.answers.programs import defines, program, reading_program
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
 from mx_tasks.kept import Guard
@@ -19,7 +19,7 @@ from mx_tasks.sets import ListedTasks
 from mx_tasks.software.cheats.suite import suite_cheats, suite_variants
 from mx_tasks.software.grading.calls import SERVED, Served
 from mx_tasks.software.grading.suite import Suite, grade_suite, passing_tests, suite_limits
-from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, WORKSPACE
+from mx_tasks.software.made import EXPECTED, FORM, HIDDEN, UNVALIDATED, WORKSPACE
 from mx_tasks.task import Budget, Grade, GradingError, Part, Submission, Task
 
 LONGEST_LISTING = 6_000
@@ -157,6 +157,8 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
         tests = (
             f"{len(suite.fail_to_pass)} tests to be mended and {len(suite.pass_to_pass)} that pass already"
         )
+        if UNVALIDATED in ours:
+            tests += f"; not validated: {ours[UNVALIDATED]}"
         if "suite" not in ours:
             return tests
         rest = f"{ours.get('left_out', 0)} of the suite's {ours['suite']} left out"
@@ -168,8 +170,10 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
         return {**read.files, **dict.fromkeys(read.removed)}
 
     def gold(self, task: Task) -> Submission:
-        """The reference solution as a diff."""
+        """The reference solution as a diff; nothing where a task has none."""
         entry = self._entry(task.id)
+        if UNVALIDATED in entry.directory.ours:
+            return Submission()
         diff = diff_of(entry.suite.files, entry.gold)
         written = files_in_answer(f"```diff\n{diff}```\n", entry.suite.files, entry.suite.sources)
         if written == entry.gold:
@@ -256,7 +260,10 @@ def _files_of(suite: Suite, answer: str) -> dict[str, bytes | None]:
     served = suite.served
     if served is not None and served.entries and suite.sources == (served.file,):
         given = suite.files[served.file].decode(errors="replace")
-        text = reading_program(answer) if served.program else program(answer, served.entries, given)
+        names = served.entries
+        if "Solution" in served.after and defines(answer, ("Solution",)):
+            names = ("Solution",)
+        text = reading_program(answer) if served.program else program(answer, names, given)
         if text is not None:
             return {served.file: text.encode(errors="replace")}
     return files_in_answer(answer, suite.files, suite.sources)

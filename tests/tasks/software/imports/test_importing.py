@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
-import pickle
-import zlib
 from pathlib import Path
 
 import pytest
@@ -90,94 +87,6 @@ def test_a_test_that_calls_the_function_by_its_own_name_asks_the_reference(
     )
     given = [Submission(f"```python\n{answer}\n```") for answer in answers]
     assert [task_set.grade(task, one, box).score for one in given] == [1.0, 0.0]
-
-
-APPS = {
-    "problem_id": 17,
-    "question": "Read numbers, print their sum and mean.",
-    "input_output": json.dumps({"inputs": ["1 2 3\n", "4\n"], "outputs": ["6\n2.0\n", "4\n4.0\n"]}),
-    "solutions": json.dumps(
-        [
-            "print('nothing')",
-            "a = list(map(int, input().split()))\nprint(sum(a))\nprint(sum(a) / len(a))\n",
-            "print 1",
-        ]
-    ),
-}
-CONTESTS = {
-    "name": "17_A. Sums",
-    "description": "Read numbers, print their sum and mean.",
-    "public_tests": {"input": ["1 2 3\n"], "output": ["6\n2.0\n"]},
-    "private_tests": {"input": ["4\n"], "output": ["4\n4.0\n"]},
-    "generated_tests": {"input": [], "output": []},
-    "solutions": {
-        "language": [2, 3],
-        "solution": [
-            "int main() {}",
-            "import sys\na = [int(x) for x in sys.stdin.read().split()]\nprint(sum(a), sum(a)/len(a))",
-        ],
-    },
-}
-LIVE = {
-    "question_title": "Sums",
-    "question_content": "Read numbers, print their sum and mean.",
-    "public_test_cases": json.dumps([{"input": "1 2 3\n", "output": "6\n2.0\n", "testtype": "stdin"}]),
-    "private_test_cases": base64.b64encode(
-        zlib.compress(pickle.dumps(json.dumps([{"input": "4\n", "output": "4\n4.0", "testtype": "stdin"}])))
-    ).decode(),
-    "solutions": CONTESTS["solutions"],
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "entry"), [("apps", APPS), ("code-contests", CONTESTS), ("livecodebench", LIVE)]
-)
-def test_programs_are_run_on_inputs_and_compared_apart(
-    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object]
-) -> None:
-    path = tmp_path / "data.jsonl"
-    path.write_text(json.dumps(entry))
-    task_set, said = bring(box, kind, path, tmp_path / "out")
-    assert task_set is not None, said
-    task = task_set.task("test", 0)
-    right = "a = [int(x) for x in input().split()]\nprint(sum(a))\nprint(f'{sum(a) / len(a):.3f}  ')\n"
-    answers = {
-        f"```python\n{right}```": 1.0,
-        f"```\n{right}```\nTry it:\n```bash\necho 1 2 | python solution.py\n```": 1.0,
-        f"```python\nprint(1)\n```\nNo:\n```python\n{right}```\nA test:\n```python\nassert 1 + 1 == 2\n```": 1.0,
-        right: 1.0,
-        "```python\nimport sys\nsys.setrecursionlimit(10000)\ndef main():\n    a = list(map(int, sys.stdin.readline().split()))\n"
-        "    print(sum(a), sum(a) / len(a))\nmain()\n```": 1.0,
-        "```python\nprint(6, 2.0)\n```": 0.0,
-        "```python\nwhile True: pass\n```": 0.0,
-        "```python\nimport os\nos._exit(0)\n```": 0.0,
-        f"```python\n{right}raise SystemExit(3)\n```": 0.0,
-        "```python\nimport glob\nfor name in glob.glob('**/*', recursive=True):\n    print(open(name).read())\n```": 0.0,
-        "no idea": 0.0,
-    }
-    scores = {answer: task_set.grade(task, Submission(answer), box).score for answer in answers}
-    wrong = {answer: score for answer, score in scores.items() if (score == 1.0) != (answers[answer] == 1.0)}
-    assert not wrong
-
-
-@pytest.mark.parametrize(
-    ("kind", "change", "why"),
-    [
-        ("apps", {"solutions": "[]"}, "no solution in Python"),
-        ("apps", {"solutions": json.dumps(["print(1)"])}, "none of its solutions passes"),
-        ("apps", {"input_output": json.dumps({"fn_name": "f", "inputs": [], "outputs": []})}, "calls a function"),
-        ("apps", {"input_output": "{}"}, "cannot be read"),
-        ("livecodebench", {"private_test_cases": base64.b64encode(zlib.compress(pickle.dumps(print))).decode()}, "builtins.print"),
-    ],
-)  # fmt: skip
-def test_programs_that_nothing_shows_to_be_right_are_refused(
-    box: Sandbox, tmp_path: Path, kind: str, change: dict[str, str], why: str
-) -> None:
-    path = tmp_path / "data.jsonl"
-    path.write_text(json.dumps({**(APPS if kind == "apps" else LIVE), **change}))
-    task_set, said = bring(box, kind, path, tmp_path / "out")
-    assert task_set is None
-    assert why in said[0]
 
 
 def test_a_record_that_is_broken_is_refused_and_the_others_go_on(box: Sandbox, tmp_path: Path) -> None:
@@ -269,7 +178,7 @@ BUCKETS = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "entry"), [("humaneval", HUMAN_EVAL), ("mbpp", MBPP), ("quixbugs", BUCKETS), ("apps", APPS)]
+    ("kind", "entry"), [("humaneval", HUMAN_EVAL), ("mbpp", MBPP), ("quixbugs", BUCKETS)]
 )
 def test_what_is_imported_is_judged_alike_by_the_grader_that_harbor_runs(
     box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object]

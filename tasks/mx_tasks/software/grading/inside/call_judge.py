@@ -28,8 +28,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import mx_pytest  # type: ignore[import-not-found]  # noqa: E402  # they stand beside this file
+import mx_rules  # type: ignore[import-not-found]  # noqa: E402
 from mx_guesses import BLIND, guesses  # type: ignore[import-not-found]  # noqa: E402
-from mx_values import Decoder, Encoder, NoFormError, alike, same_output  # type: ignore[import-not-found]  # noqa: E402
+from mx_values import Decoder, Encoder, NoFormError  # type: ignore[import-not-found]  # noqa: E402
 
 TEST_S = 10
 STUDY_S = 2
@@ -156,7 +157,7 @@ class Bench:
         for name in about["support"]:
             importlib.import_module(name)
         oracle = types.ModuleType("mx_oracle")
-        vars(oracle).update(function=self.function, alike=alike, same_output=same_output)
+        vars(oracle).update({**vars(mx_rules), "__name__": "mx_oracle", "function": self.function})
         submitted = types.ModuleType(about["module"])
         vars(submitted).update({name: self.function(name) for name in about["entries"]})
         submitted.__getattr__ = self.function  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ from typing import Any, Callable, Dict, List
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # it stands beside this file
+from mx_values import Decoder, Encoder, program_line  # type: ignore[import-not-found]  # it stands beside this file
 
 LARGEST = 4 << 20
 WATCHED = frozenset(
@@ -117,7 +117,7 @@ def program(about: Dict[str, Any]) -> types.ModuleType:
 
     def run(text: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-s", about["file"]],
+            program_line(about["file"], about["before"]),
             input=text.encode("utf-8", "replace"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -61,6 +61,18 @@ def expected(source: str) -> "List[Any]":
     return values[:MOST_VALUES]
 
 
+def _distinct(values: "List[Any]") -> "List[Any]":
+    """Each value once, those that stand there most often first; long ones only where they do twice."""
+    kept: Dict[str, Any] = {}
+    counts: Dict[str, int] = {}
+    for value in values:
+        text = repr(value)
+        kept[text] = value
+        counts[text] = counts.get(text, 0) + 1
+    ranked = sorted(kept, key=lambda text: (-counts[text], len(text)))
+    return [kept[text] for text in ranked if len(text) <= LONGEST or counts[text] > 1][:MOST_VALUES]
+
+
 def guesses(source: str, compared: "List[Any]") -> "List[Guess]":
     """All guesses, the blind ones first. ``compared`` are values that the tests held answers against while they ran."""
-    return [*BLIND, *map(_constant, expected(source)), *map(_constant, compared[:MOST_VALUES])]
+    return [*BLIND, *map(_constant, [*expected(source), *_distinct(compared)])]

@@ -22,7 +22,8 @@ LARGEST = 8 << 20
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from mx_values import Decoder, Encoder, alike, same_output  # type: ignore[import-not-found]  # noqa: E402, F401  # it stands beside this file; tests take the last two from here
+from mx_rules import *  # type: ignore[import-not-found]  # noqa: E402  # for the tests, which take all from here
+from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # noqa: E402  # they stand beside this file
 
 with open(os.path.join(HERE, "mx_serve.json")) as _stream:
     SUPPORT: List[str] = json.load(_stream).get("support", [])

@@ -15,7 +15,7 @@ from typing import Any, Dict
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from mx_values import Decoder, Encoder  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
+from mx_values import Decoder, Encoder, program_line  # type: ignore[import-not-found]  # noqa: E402  # it stands beside this file
 
 
 class LateError(BaseException):
@@ -48,7 +48,7 @@ def program(about: Dict[str, Any]) -> Any:
 
     def run(text: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-s", place],
+            program_line(place, about.get("before", "")),
             input=text.encode(),
             stdout=subprocess.PIPE,
             timeout=3 * about["call_s"],

@@ -328,34 +328,15 @@ class Decoder:
         return Opaque(truth, text, None if items is None else self._all(items))
 
 
-def alike(got: Any, want: Any, within: float = 1e-6) -> bool:
-    """Whether a value is the wanted one, with tuples taken for lists and floats within a distance."""
-    if isinstance(got, (list, tuple)) and isinstance(want, (list, tuple)):
-        return len(got) == len(want) and all(alike(one, other, within) for one, other in zip(got, want))
-    if float in (type(got), type(want)) and {type(got), type(want)} <= {int, float}:
-        return bool(got == want or abs(got - want) <= within)
-    return bool(got == want)
-
-
-def same_output(got: Any, want: str) -> bool:
-    """Whether a program printed what was wanted: line by line but for spaces around, or word by word with numbers to 1e-6."""
-    if not isinstance(got, str):
-        return False
-    lines, wanted = ([line.strip() for line in text.strip().splitlines()] for text in (got, want))
-    if lines == wanted:
-        return True
-    words, others = got.split(), want.split()
-    return len(words) == len(others) and all(map(same_word, words, others))
-
-
-def same_word(got: str, want: str) -> bool:
-    """Whether two words are the same, or the same number where one of them is written with a point."""
-    if got == want:
-        return True
-    if "." not in got + want:
-        return False
-    try:
-        one, other = float(got), float(want)
-    except ValueError:
-        return False
-    return abs(one - other) <= 1e-6 * max(1.0, abs(other))
+def program_line(file: str, before: str) -> List[str]:
+    """The command that runs a file as a program, after what its publisher's harness has before it."""
+    if not before:
+        return [sys.executable, "-s", file]
+    run = "import sys\nsys.argv.pop(0)\n__import__('builtins').exec(__import__('builtins').compile(__import__('builtins').open("
+    return [
+        sys.executable,
+        "-s",
+        "-c",
+        before + "\n" + run + "sys.argv[0], 'rb').read(), sys.argv[0], 'exec'))",
+        file,
+    ]

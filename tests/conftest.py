@@ -12,8 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from mx_sandboxes import Sandbox, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.opening import BACKENDS
 
-BACKENDS = ("bubblewrap", "docker")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every backend a mark of its own, a new one too."""
+    for name in BACKENDS:
+        config.addinivalue_line("markers", f"{name}: needs the backend {name}")
 
 
 @pytest.fixture(

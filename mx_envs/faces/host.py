@@ -20,11 +20,11 @@ from mx_envs.episode.rewards import DefaultRewards, RewardModel
 from mx_envs.episode.served import ServedSandbox
 from mx_envs.episode.setting import Setting, executor_name
 from mx_envs.episode.wire import Question
-from mx_envs.faces.options import Backend, SandboxOf, checked_options
+from mx_envs.faces.options import SandboxOf, checked_options
 from mx_envs.faces.render import transcript
 from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox, open_sandbox
-from mx_sandboxes.opening import BACKENDS
+from mx_sandboxes.opening import BACKENDS, Backend
 from mx_tasks import Split, Task, TaskSet, check_split, load_task_set
 from mx_tasks.errors import did_you_mean
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from gymnasium import logger
@@ -12,13 +12,13 @@ from mx_envs.episode.approval import Approver
 from mx_envs.episode.rewards import RewardModel
 from mx_envs.inside.endpoint.sampling import Terms
 from mx_sandboxes import Sandbox
+from mx_sandboxes.opening import Backend
 from mx_tasks import Split, TaskSet, check_split
 from mx_tasks.errors import did_you_mean
 
 RESET_OPTIONS: dict[str, type | tuple[type, ...]] = {"task": str, "index": (int, np.integer), "split": str}
 _KINDS = {"task": "task's id", "index": "whole number", "split": "split's name"}
 
-Backend = Literal["auto", "docker", "bubblewrap"]
 SandboxOf = Callable[[str], Sandbox]
 """The open sandbox of an image, such as :class:`mx_sandboxes.Sandboxes`."""
 

@@ -8,17 +8,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from mx_sandboxes.backends.bubblewrap.jail import check_bubblewrap, open_bubblewrap
-from mx_sandboxes.backends.bubblewrap.packages import check_packages, check_tools
-from mx_sandboxes.backends.docker.images import has_image
+from mx_sandboxes.backends.bubblewrap import door as bubblewrap
+from mx_sandboxes.backends.bubblewrap.packages import check_packages
+from mx_sandboxes.backends.docker import door as docker
 from mx_sandboxes.backends.docker.tags import image_tag
-from mx_sandboxes.limits import cgroups
-from mx_sandboxes.limits.capabilities import of_bubblewrap
+from mx_sandboxes.backends.door import Asked, Door
 from mx_sandboxes.sandbox import Capabilities, Limits, Sandbox, SandboxUnavailableError
 
-BACKENDS = ("docker", "bubblewrap")
+Backend = Literal["auto", "docker", "bubblewrap"]
+"""What names a backend, for type checkers."""
+_DOORS: dict[str, Door] = {"docker": docker, "bubblewrap": bubblewrap}
+"""The backends by name, in the order in which ``auto`` tries them."""
+BACKENDS = tuple(_DOORS)
 
 
 def open_sandbox(
@@ -45,14 +48,8 @@ def open_sandbox(
     slots = 2 * (os.cpu_count() or 1) if slots is None else slots
     limits = limits or Limits()
     packages = check_packages(packages)
-    backend = _check_backend(backend, image)
-    if backend == "docker":
-        from mx_sandboxes.backends.docker.engine import (
-            open_docker,  # the SDK is imported only where an engine is used
-        )
-
-        return open_docker(image=image, slots=slots, limits=limits, runtime=runtime, cpus=cpus)
-    return open_bubblewrap(slots=slots, limits=limits, image=image, packages=packages)
+    door = _DOORS[_check_backend(backend, image)]
+    return door.opened(Asked(image, slots, limits, runtime, cpus, packages))
 
 
 def capabilities(
@@ -62,16 +59,8 @@ def capabilities(
 
     Raises SandboxUnavailableError where the backend does not work here, ValueError for an unknown backend or image.
     """
-    backend = _check_backend(backend, image)
-    if backend == "docker":
-        from mx_sandboxes.backends.docker.engine import (
-            docker_capabilities,
-        )  # the SDK is imported only where an engine is used
-
-        return docker_capabilities(image, runtime=runtime, cpus=cpus)
-    check_tools(image)
-    check_bubblewrap()
-    return of_bubblewrap(image, cgroups.find())
+    door = _DOORS[_check_backend(backend, image)]
+    return door.capabilities(Asked(image, runtime=runtime, cpus=cpus))
 
 
 def _check_backend(backend: str, image: str) -> str:
@@ -124,14 +113,13 @@ class Sandboxes:
 
 
 def choose(image: str = "python") -> str:
-    """The backend that ``auto`` means here. Raises SandboxUnavailableError when neither works."""
-    if has_image(image):
-        return "docker"
-    try:
-        check_tools(image)
-        check_bubblewrap()
-    except SandboxUnavailableError as error:
-        raise SandboxUnavailableError(
-            f"no sandbox works here. Either start a Docker engine and run 'mx sandbox build {image}', or: {error}"
-        ) from error
-    return "bubblewrap"
+    """The backend that ``auto`` means here. Raises SandboxUnavailableError, with each backend's way out, when none works."""
+    ways: list[str] = []
+    for name, door in _DOORS.items():
+        try:
+            door.check(image)
+        except SandboxUnavailableError as error:
+            ways.append(str(error))
+        else:
+            return name
+    raise SandboxUnavailableError(f"no sandbox works here. Either {', or: '.join(ways)}")

@@ -12,12 +12,8 @@ import pytest
 
 from mx_envs import Observation
 from mx_sandboxes import Sandbox, SandboxUnavailableError, open_sandbox
+from mx_sandboxes.opening import BACKENDS
 from mx_tasks import Budget, Grade, Part, Split, Submission, Task, TaskNotFoundError
-
-BACKENDS = [
-    pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
-    pytest.param("docker", marks=pytest.mark.docker),
-]
 
 
 @contextmanager
@@ -30,7 +26,9 @@ def opened(backend: str) -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(
+    scope="session", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in BACKENDS]
+)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox of every backend that works here, one after the other."""
     with opened(request.param) as found:

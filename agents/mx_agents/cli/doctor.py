@@ -22,10 +22,10 @@ from mx_sandboxes import Capabilities, How, Sandbox, SandboxError, SandboxUnavai
 from mx_sandboxes.backends.bubblewrap.packages import check_tools
 from mx_sandboxes.extras import how_to_install
 from mx_sandboxes.limits.probes import PROBES, not_enforced
+from mx_sandboxes.opening import BACKENDS
 
 OLDEST_PYTHON = (3, 11)
 EXTRAS = {"train": ("torch", "transformers", "peft", "safetensors"), "sb3": ("stable_baselines3",)}
-BACKENDS = ("docker", "bubblewrap")
 MEASURED_S = 1.0
 AT_ONCE = 4
 
@@ -61,7 +61,7 @@ def run(*, quick: bool, as_json: bool = False) -> int:
     _print_capabilities(screen, [found.capabilities for found in backends if found.capabilities is not None])
     works = next((finding.name for finding in backends if finding.works), None)
     if works is None:
-        screen.print("[bold red]No sandbox works here[/], so no episode can run. One of the two is enough.")
+        screen.print("[bold red]No sandbox works here[/], so no episode can run. One of them is enough.")
         return 1
     screen.print(f"Ready: [bold green]sandbox=auto[/] means {works} here. Try: mx play software:micro")
     return 0

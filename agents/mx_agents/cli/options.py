@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-BACKENDS = ("auto", "docker", "bubblewrap")
-
 
 def _beginning(names: list[str], word: str) -> list[str]:
     return [name for name in names if name.startswith(word)]
@@ -15,7 +13,13 @@ def _beginning(names: list[str], word: str) -> list[str]:
 
 def complete_sandbox(incomplete: str) -> list[str]:
     """Backends that begin so."""
-    return _beginning(list(BACKENDS), incomplete)
+    return _beginning(_backends(), incomplete)
+
+
+def _backends() -> list[str]:
+    from mx_sandboxes.opening import BACKENDS  # completion is to be quick where it needs none
+
+    return ["auto", *BACKENDS]
 
 
 def complete_split(incomplete: str) -> list[str]:
@@ -67,16 +71,20 @@ EXECUTOR_HELP = (
 
 def check_sandbox(name: str) -> str:
     """The name of a backend. Raises UsageError for any other."""
-    if name not in BACKENDS:
+    if name not in _backends():
         from mx_agents.errors import unknown
 
-        raise unknown("sandbox", name, BACKENDS)
+        raise unknown("sandbox", name, _backends())
     return name
 
 
 Sandbox = Annotated[
     str,
-    typer.Option(help="auto, docker or bubblewrap.", autocompletion=complete_sandbox, callback=check_sandbox),
+    typer.Option(
+        help="auto, or a backend: docker or bubblewrap.",
+        autocompletion=complete_sandbox,
+        callback=check_sandbox,
+    ),
 ]
 Split = Annotated[str, typer.Option(help="train, validation or test.", autocompletion=complete_split)]
 Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]

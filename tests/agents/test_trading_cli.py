@@ -39,7 +39,7 @@ def test_no_baseline_beats_the_optimum(name: str) -> None:
     found = {line.name: line for line in lines}
     assert found[OPTIMUM].score == 1.0
     assert "Optimum: score 1" in about
-    assert found["cash"].score == 0.0
+    assert found["cash"].score <= 0.0
     assert found["cash"].turnover == 0.0
     assert max(line.score for line in lines) == 1.0
     assert {"buy and hold", "1/N held", "1/N rebalanced", "momentum 12-1", "5-day reversal"} < set(found)

@@ -36,7 +36,7 @@ class Reached:
 def shortfalls(optimum: Best, states: Array, decided: Sequence[Decided]) -> float:
     """How much less than the best decisions these can be expected to earn, all together; ``states`` from the first one on."""
     return sum(
-        optimum.short(made, states[made], np.asarray(held, dtype=float), np.asarray(target, dtype=float))
+        float(optimum.shorts(made, states[made : made + 1], np.array([held]), np.array([target]))[0])
         for made, (held, target) in enumerate(decided)
     )
 

@@ -14,7 +14,7 @@ from mx_tasks.trading.market.optimum import solve
 from mx_tasks.trading.market.optimum_of_two import solve_two
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Market
-from mx_tasks.trading.market.world import Best, Outcomes, path_market
+from mx_tasks.trading.market.world import Best, Outcomes, path_market, product
 
 P = ParamSpec("P")
 
@@ -59,6 +59,17 @@ class World:
     def shown(self) -> tuple[str, ...]:
         """The public column, if there is one."""
         return (self.column,) if self.column else ()
+
+    @property
+    def kept(self) -> Array:
+        """Of one asset nine sizes from the least weight to the largest, of several five each, as far as their sum is allowed."""
+        low, high = (
+            max(self.rules.min_weight, -self.rules.max_gross),
+            min(self.rules.max_weight, self.rules.max_gross),
+        )
+        found = product(np.linspace(low, high, 9 if len(self.symbols) == 1 else 5), len(self.symbols))
+        allowed: Array = found[np.abs(found).sum(axis=1) <= self.rules.max_gross + 1e-12]
+        return allowed
 
     def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
         """A path: the states at each bar, and the return of each bar (0 for the first)."""

@@ -17,7 +17,7 @@ import numpy as np
 from mx_tasks.trading.market.bars import Array
 from mx_tasks.trading.market.rules import Costs, Rules
 from mx_tasks.trading.market.simulator import Market
-from mx_tasks.trading.market.world import path_market
+from mx_tasks.trading.market.world import path_market, product
 
 BURN_IN = 120
 """Bars before a path begins, behind which the signals are about stationary."""
@@ -94,6 +94,11 @@ class LinearQuadratic:
     def friction(self) -> Array:
         """The matrix of which half the square of a trade is its cost."""
         return 2 * self.costs.quadratic * np.eye(len(self.loads))
+
+    @property
+    def kept(self) -> Array:
+        """Each asset at nothing, and at four sizes either way: as large as the optimum's positions, and wider."""
+        return product(np.array([-1.5, -0.75, -0.4, -0.2, 0.0, 0.2, 0.4, 0.75, 1.5]), len(self.symbols))
 
     def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
         """Signals (bars, signals) and returns (bars, assets)."""
@@ -175,10 +180,13 @@ class Riccati:
         force = self._pull(made) @ state + self.world.friction @ held
         return np.asarray(np.linalg.solve(self._weight(made), force))
 
-    def short(self, made: int, state: Array, held: Array, target: Array) -> float:
-        """How much less than the best positions these can be expected to earn."""
-        off = target - self.choose(made, state, held)
-        return float(off @ self._weight(made) @ off / 2)
+    def shorts(self, made: int, states: Array, held: Array, targets: Array) -> Array:
+        """See :class:`mx_tasks.trading.market.world.Best`."""
+        weight = self._weight(made)
+        forces = states @ self._pull(made).T + held @ self.world.friction
+        off = targets - np.linalg.solve(weight, forces.T).T
+        fallen: Array = ((off @ weight) * off).sum(axis=1) / 2
+        return fallen
 
     def _weight(self, made: int) -> Array:
         world = self.world

@@ -66,9 +66,16 @@ class Optimum:
         """See :class:`mx_tasks.trading.market.world.Best`."""
         return np.array([self.best(made, float(state), float(held[0]))])
 
-    def short(self, made: int, state: float, held: Array, target: Array) -> float:
+    def shorts(self, made: int, states: Array, held: Array, targets: Array) -> Array:
         """See :class:`mx_tasks.trading.market.world.Best`."""
-        return self.shortfall(made, float(state), float(held[0]), float(target[0]))
+        choices = np.broadcast_to(self.weights, (len(held), len(self.weights)))
+        choices = np.concatenate([choices, np.clip(held, self.weights[0], self.weights[-1]), targets], axis=1)
+        chance, growth, following = self.world.outcomes(states)
+        factor, after = _moved(self.world, held[:, :, None], choices[..., None], growth[:, None, :])
+        later = self._left(made + 1, following[:, None, :], after)
+        worth = (chance[:, None, :] * (np.log(factor) + later)).sum(axis=2)
+        fallen: Array = worth.max(axis=1) - worth[:, -1]
+        return fallen
 
     def _kept(self, held: float) -> float:
         """The weight held, if it is allowed as a target; costs can push it a little over the cap."""

@@ -59,10 +59,13 @@ class OptimumOfTwo:
         best: Array = targets[int(np.argmax(worth))]
         return best
 
-    def short(self, made: int, state: float, held: Array, target: Array) -> float:
-        """How much less than the best target this one can be expected to earn; 0 or more."""
-        worth = self.worth(made, state, held, np.vstack([self.targets, self._kept(held), target]))
-        return float(worth.max() - worth[-1])
+    def shorts(self, made: int, states: Array, held: Array, targets: Array) -> Array:
+        """See :class:`mx_tasks.trading.market.world.Best`."""
+        fallen = np.empty(len(held))
+        for row, (state, had, target) in enumerate(zip(states, held, targets, strict=True)):
+            worth = self.worth(made, float(state), had, np.vstack([self.targets, self._kept(had), target]))
+            fallen[row] = worth.max() - worth[-1]
+        return fallen
 
     def _kept(self, held: Array) -> Array:
         kept: Array = np.clip(held, self.weights[0], self.weights[-1])

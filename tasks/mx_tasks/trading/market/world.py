@@ -62,6 +62,11 @@ class Playable(Protocol):
     def shown(self) -> tuple[str, ...]:
         """The public columns that hold the state; empty where traders have to infer it."""
 
+    @property
+    def kept(self) -> Array:
+        """Positions (positions, assets) that whoever never looks could take and keep, cash among them; what earns 0 is the
+        best of them, so that there have to be the widest, and enough between."""
+
     def path(self, rng: np.random.Generator, bars: int) -> tuple[Array, Array]:
         """A path: the states at each bar, and the returns of each bar (0 for the first)."""
 
@@ -121,8 +126,9 @@ class Best(Protocol):
     def choose(self, made: int, state: Any, held: Array) -> Array:
         """The best target weights, with ``made`` decisions made before."""
 
-    def short(self, made: int, state: Any, held: Array, target: Array) -> float:
-        """How much less than the best target this one can be expected to earn; 0 or more."""
+    def shorts(self, made: int, states: Array, held: Array, targets: Array) -> Array:
+        """How much less than the best targets these can be expected to earn, 0 or more; ``states`` has a row for each, ``held`` and
+        ``targets`` are (rows, assets)."""
 
 
 class Finite(Protocol):
@@ -165,6 +171,11 @@ def path_market(
     dates = DAY + np.arange(len(returns))
     bars = Bars(dates, symbols, opened, top, bottom, close, np.full_like(close, 1e6), extra)
     return make_market(bars, costs, rules)
+
+
+def product(sizes: Array, assets: int) -> Array:
+    """All ways to give each asset one of the sizes; shape (ways, assets)."""
+    return np.stack(np.meshgrid(*[sizes] * assets, indexing="ij"), axis=-1).reshape(-1, assets)
 
 
 def slug(name: str) -> str:

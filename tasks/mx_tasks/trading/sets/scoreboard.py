@@ -122,15 +122,10 @@ Decide = Callable[[Desk, int, Array | None], Array | None]
 
 
 def _world(tasks: Any) -> Playable | None:
-    if isinstance(tasks, LadderTasks):
-        return tasks.world
     return tasks.arena.world if isinstance(tasks.arena, WorldArena) else None
 
 
 def _stage(tasks: Any, task: Task) -> Stage:
-    if isinstance(tasks, LadderTasks):
-        desk, states = tasks.service(task), tasks.states(task)
-        return Stage([(desk.market, desk.first, states)], lambda logs: tasks.score(task, logs[0]))
     windows: Sequence[Window] = tasks.hidden(task)
 
     def score(logs: Sequence[State]) -> float:
@@ -188,7 +183,7 @@ def _rule(rule: Rule) -> Decide:
 
 
 def _best(tasks: Any) -> Decide:
-    best: Best = tasks.optimum if isinstance(tasks, LadderTasks) else tasks.arena.optimum
+    best: Best = tasks.arena.optimum
 
     def decide(desk: Desk, made: int, states: Array | None) -> Array | None:
         assert states is not None  # noqa: S101  # only a world has an optimum

@@ -1,7 +1,8 @@
 """Strategy programs, level 6: ``strategy.py`` is streamed hidden windows one bar at a time, and scored on all of them.
 
-In a world with a known optimum a window's score is the share of it that the decisions can be expected to earn, the task's their
-median. On real bars all windows together are held against equal weight: see :mod:`mx_tasks.trading.grading.evidence`.
+In a world with a known optimum the score is how far the decisions of all windows together can be expected to come from the best
+position that is kept to the optimum: see :mod:`mx_tasks.trading.grading.kept_positions`. On real bars all windows together are held
+against equal weight: see :mod:`mx_tasks.trading.grading.evidence`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mx_tasks.trading.market.worlds import load_world
 from mx_tasks.trading.sets.hidden import WINDOWS, HiddenWindows
 
 REAL_WINDOWS = 16
-VERSION = 3
+VERSION = 4
 TEMPLATE = b'''"""A strategy. It is run anew for every hidden window; only the standard library is sure to be there."""
 
 

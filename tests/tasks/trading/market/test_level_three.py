@@ -98,7 +98,9 @@ def test_one_decision_by_hand() -> None:
     optimum = world.solve(1)
     assert optimum.choose(0, np.array([1.0]), np.zeros(1))[0] == pytest.approx(0.01 / (0.004 + 0.016))
     assert optimum.value(np.array([1.0])) == pytest.approx(0.5 * 0.01**2 / 0.02)
-    assert optimum.short(0, np.array([1.0]), np.zeros(1), np.zeros(1)) == pytest.approx(0.5 * 0.01**2 / 0.02)
+    assert optimum.shorts(0, np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))[0] == pytest.approx(
+        0.5 * 0.01**2 / 0.02
+    )
 
 
 def test_signals_and_returns_are_what_is_said_of_them() -> None:
@@ -152,13 +154,14 @@ def test_desks_are_scored_by_their_decisions(name: str) -> None:
     assert "Optimum: score 1" in tasks.about_scores
     scores = {}
     for said, share in (("all", 1.0), ("half", 0.5), ("none", 0.0), ("wrong", -1.0)):
-        desk, states = tasks.service(task), tasks._path(task.id)[0][40:]
-        for made in range(tasks.bars):
-            best = tasks.optimum.choose(made, states[made], desk.portfolio.weights)
-            desk.rebalance((share * best).tolist())
-        grade = tasks.grade(task, Submission(service=desk.finish()), None)
+        market = tasks.service(task)
+        for window, desk in zip(market.windows, market.desks, strict=True):
+            for made in range(tasks.bars):
+                best = tasks.optimum.choose(made, window.states[made], desk.portfolio.weights)
+                desk.rebalance((share * best).tolist())
+        grade = tasks.grade(task, Submission(service=market.finish()), None)
         scores[said] = grade.score
     assert scores["all"] == 1.0
-    assert scores["none"] == 0.0
+    assert scores["none"] <= 0.0
     assert 1 > scores["half"] > 0 > scores["wrong"]
     assert tasks.grade(task, tasks.gold(task), None).passed

@@ -18,6 +18,7 @@ from mx_tasks.trading.grading.real_arenas import DatedArena
 from mx_tasks.trading.imports.sources import History
 from mx_tasks.trading.market.bars import Bars
 from mx_tasks.trading.market.corporate import Action, action_table
+from mx_tasks.trading.market.desk import Desk
 from mx_tasks.trading.market.linear_quadratic import LinearQuadratic, closed_form
 from mx_tasks.trading.market.simulator import make_market
 from mx_tasks.trading.market.worlds import load_world
@@ -188,6 +189,41 @@ def test_a_program_that_never_answers_does_not_pass_where_nothing_can_be_earned(
     assert (grade.score, grade.passed) == (0.0, False)
     stay_out = graded(in_world("no-edge"), "def on_bar(bars, account):\n    return 0.0\n", sandbox)
     assert (stay_out.score, stay_out.passed) == (0.0, True), "the control: a decision to stay out does"
+
+
+KEPT = "def on_bar(bars, account):\n    return account['weights'] if any(account['weights']) else {weights}\n"
+
+
+@pytest.mark.parametrize("name", ["regime", "hidden-regime", "mean-reversion"])
+def test_a_program_that_keeps_a_position_is_paid_nothing(name: str, sandbox: Sandbox) -> None:
+    for weights in ([1.0], [0.5], *([[-1.0]] if name == "mean-reversion" else [])):
+        grade = graded(in_world(name), KEPT.format(weights=weights), sandbox)
+        assert grade.score <= 0.001, grade.log
+        assert not grade.passed
+
+
+@pytest.mark.parametrize("name", ["regime", "hidden-regime", "mean-reversion", "linear-quadratic"])
+@pytest.mark.parametrize("windows", [1, 8])
+def test_no_window_alone_pays_for_all(name: str, windows: int) -> None:
+    """Windows are summed before they are divided: right in half of them and in cash in the rest is half of the way at most."""
+    arena = WorldArena(load_world(name), bars=30)
+    drawn = arena.windows("test", windows, lambda word: np.random.default_rng([1, *word]))  # type: ignore[misc]
+    logs, half = [], []
+    for number, window in enumerate(drawn):
+        desks = [Desk(window.market, window.first) for _ in range(2)]
+        for made in range(30):
+            assert window.states is not None
+            for skilled, desk in zip((True, number % 2 == 0), desks, strict=True):
+                best = arena.optimum.choose(made, window.states[made], desk.portfolio.weights)
+                desk.rebalance((best if skilled else 0 * best).tolist())
+        logs.append(desks[0].finish())
+        half.append(desks[1].finish())
+    answered = [True] * windows
+    whole = arena.judge(drawn, logs, answered, 1)
+    assert (round(whole.score, 9), whole.passed) == (1.0, True)
+    if windows > 1:
+        assert arena.judge(drawn, half, answered, 1).score < 0.8
+        assert not arena.judge(drawn, logs, [*answered[1:], False], 1).passed
 
 
 def test_an_answer_may_hold_the_file_and_the_template_scores_nothing(sandbox: Sandbox) -> None:

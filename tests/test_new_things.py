@@ -294,6 +294,7 @@ KINDS = {
 
 
 @pytest.mark.bubblewrap
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("bubblewrap_or_skip")
 @pytest.mark.parametrize(
     "thing",

@@ -110,7 +110,8 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         self._target = np.zeros(self._shape)
         self._over = np.zeros(self.num_envs, dtype=bool)
         self._begin(self._everyone, options)
-        return self._observe(), self._told(self.portfolio.value, 0.0, 0.0)
+        held = self.portfolio.weights
+        return self._observe(held), self._told(self.portfolio.value, 0.0, 0.0, held)
 
     def _reset_some(self, mask: Any, options: dict[str, Any] | None) -> tuple[Seen, dict[str, Any]]:
         """Begin anew where the mask is true. Raises TradingError for a mask of another form, or before the first reset."""
@@ -121,7 +122,8 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
             )
         self._over &= ~chosen
         self._begin(np.flatnonzero(chosen), {k: v for k, v in (options or {}).items() if k != "reset_mask"})
-        return self._observe(), self._told(self.portfolio.value, 0.0, 0.0)
+        held = self.portfolio.weights
+        return self._observe(held), self._told(self.portfolio.value, 0.0, 0.0, held)
 
     def step(self, actions: Any) -> tuple[Seen, Array, NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """One bar on in each; never raises for an action. Raises RuntimeError where an episode is over that nobody resets."""
@@ -155,26 +157,29 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         reward = np.log(np.maximum(value, LEAST) / np.maximum(before, LEAST)) if self._log else value - before
         if self._penalty is not None:
             reward = reward - self._penalty(self._target)
-        infos |= self._told(value, paid, np.abs(done.trade).dot(self._ones))
+        held = portfolio.weights
+        infos |= self._told(value, paid, np.abs(done.trade).dot(self._ones), held)
         if pause:
             self._begin(np.flatnonzero(waiting), None)
             ruined, ended, over = ruined & ~waiting, ended & ~waiting, over & ~waiting
             reward = np.where(waiting, 0.0, reward)
-            infos |= self._told(np.where(waiting, 1.0, value), np.where(waiting, 0.0, paid), 0.0)
+            held = portfolio.weights
+            infos |= self._told(np.where(waiting, 1.0, value), np.where(waiting, 0.0, paid), 0.0, held)
         if self._mode is not AutoresetMode.SAME_STEP:
             self._over = over
         elif over.any():
             self._restart(over, value, infos)
-        return self._observe(), reward, ruined, ended, infos
+            held = portfolio.weights
+        return self._observe(held), reward, ruined, ended, infos
 
-    def _told(self, value: Any, paid: Any, traded: Any) -> dict[str, Any]:
+    def _told(self, value: Any, paid: Any, traded: Any, held: Array) -> dict[str, Any]:
         """What infos say of each: value, weights, costs and turnover, with Gymnasium's masks."""
         count = self.num_envs
         told = {
             "value": np.array(value, dtype=float),
-            "weights": self.portfolio.weights,
-            "costs": np.broadcast_to(paid, (count,)),
-            "turnover": np.broadcast_to(traded, (count,)),
+            "weights": held,
+            "costs": paid if np.ndim(paid) else np.full(count, paid),
+            "turnover": traded if np.ndim(traded) else np.full(count, traded),
         }
         return told | {f"_{name}": self._all for name in told}
 
@@ -194,7 +199,7 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         return np.where(places[:, None] == 0, kept, self._choices[places - 1]), bad
 
     def _restart(self, over: NDArray[np.bool_], value: Array, infos: dict[str, Any]) -> None:
-        seen = self._observe()
+        seen = self._observe(self.portfolio.weights)
         final = np.full(self.num_envs, None, dtype=object)
         for place in np.flatnonzero(over):
             final[place] = seen[place]
@@ -217,11 +222,11 @@ class PortfolioVectorEnv(VectorEnv[Seen, Any, Any]):
         portfolio.value = np.asarray(portfolio.value).copy()
         portfolio.cash[places] = portfolio.value[places] = 1.0
 
-    def _observe(self) -> Seen:
+    def _observe(self, held: Array) -> Seen:
         width = self.source.width
         seen = np.empty((self.num_envs, width + self.source.assets), np.float32)
         seen[:, :width] = self._stage.features[self._rows]
-        seen[:, width:] = self.portfolio.weights
+        seen[:, width:] = held
         return seen
 
 

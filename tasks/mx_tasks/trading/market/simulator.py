@@ -212,6 +212,9 @@ class Portfolio:
         if self.market.rules.settled:
             return self.position
         value = np.asarray(self.value)[..., None]
+        if value.min() > 0:
+            shares: Array = self.position / value
+            return shares
         weights: Array = np.divide(self.position, value, out=np.zeros_like(self.position), where=value > 0)
         return weights
 

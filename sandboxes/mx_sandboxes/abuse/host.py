@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mx_sandboxes.backends.bubblewrap.jail import throwaway_uids
+from mx_sandboxes.backends.bubblewrap.users import users as throwaway_uids
 from mx_sandboxes.limits import cgroups
 from mx_sandboxes.sandbox import SandboxUnavailableError
 

@@ -3,63 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+import platform
+import re
 
 from mx_sandboxes.abuse import stages
 from mx_sandboxes.abuse.case import LONG, QUICK, Bare, Case, Staged, printed, source
+from mx_sandboxes.abuse.pairs import pair
 from mx_sandboxes.opening import open_sandbox
-from mx_sandboxes.sandbox import Sandbox, SessionEndedError
+from mx_sandboxes.sandbox import Sandbox
 from mx_sandboxes.slots.trees import Tree
 
-SAME_FILES = (
-    "slots of this backend see the same read-only files of the host, and the kernel has one lock for each: "
+OLD_KERNEL = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:2]) < (5, 11)
+SAME_FILES = "before Linux 5.11 slots of this backend see the host's files themselves, and the kernel has one lock for each"
+SAME_DEVICES = (
+    "slots of this backend see the machine's own null and random devices, and the kernel has one lock for each: "
     "two jobs that agreed on it beforehand can signal each other"
 )
 SAME_USER = "without root, every slot is this user to the kernel, and shares this user's quota of pipes"
 SAME_CONTAINER = "jobs in one container share its loopback, whose counters tell how much the job before sent"
-HOLD = """
-import os, socket, time
-def ready():
-    channel = os.environ.get("MX_CHANNEL")
-    if channel is None:  # no session: live on as a daemon
-        if os.fork(): os._exit(0)
-        os.setsid()
-        null = os.open("/dev/null", os.O_RDWR)
-        for fd in range(3): os.dup2(null, fd)
-        time.sleep(4)
-        os._exit(0)
-    stream = socket.socket(fileno=int(channel))
-    while True:
-        stream.sendall(b"\\0\\0\\0\\4true")
-        if not stream.recv(4096): break
-"""
-
-
-def meanwhile(holder: str, visitor: str, *, alive: bool = True) -> Callable[[Sandbox, Staged], str | None]:
-    """One job holds something in one slot while another, in the next slot, tries to get at it."""
-
-    def play(sandbox: Sandbox, staged: Staged) -> str | None:
-        with sandbox.session(["python", "-c", source(HOLD + holder, staged)], limits=LONG) as session:
-            try:
-                session.receive()
-                found = printed(sandbox.run(["python", "-c", source(visitor, staged)], limits=LONG))
-                session.send(True)
-                if session.receive() is not True and alive:
-                    return "the other job changed its answer"
-            except SessionEndedError as error:
-                said = error.completed.stderr.decode("utf-8", "replace")[-200:]
-                return f"the other job was ended: {error.completed.reason.value} {said}"
-        return found
-
-    return play
-
-
-def pair(name: str, aim: str, holder: str, visitor: str, **more: Any) -> Case:
-    """Two jobs at the same time; the control plays them as a daemon and its successor."""
-    return Case(
-        name, aim, HOLD + holder, after=visitor, play=meanwhile(holder, visitor), in_play=True, **more
-    )
 
 
 def born_later(sandbox: Sandbox, program: str, staged: Staged) -> str | None:
@@ -447,21 +408,39 @@ if os.path.exists("/dev/shm/sem.mx-meet"): through("found a semaphore of the oth
     ),
     pair(
         "locks-as-signals",
-        "send bits to a job that runs at the same time by locks on files that both may read",
+        "send bits to a job that runs at the same time by locks on files of the system that both may read",
         """
 import fcntl
-kept = [open(name, "rb") for name in ("/dev/null", "/usr/bin/env", "/etc/passwd") if os.path.exists(name)]
+kept = [open(name, "rb") for name in ("/usr/bin/env", "/etc/ld.so.cache", "/etc/passwd") if os.path.exists(name)]
 for file in kept: fcntl.flock(file, fcntl.LOCK_EX)
 ready()
 """,
         """
 import fcntl, os
-for name in ("/dev/null", "/usr/bin/env", "/etc/passwd"):
+for name in ("/usr/bin/env", "/etc/ld.so.cache", "/etc/passwd"):
     try: fcntl.flock(open(name, "rb"), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError: through("saw the other job's lock on", name)
     except OSError: pass
 """,
-        unenforced={"bubblewrap": SAME_FILES},
+        unenforced={"bubblewrap": SAME_FILES if OLD_KERNEL else ""},
+    ),
+    pair(
+        "locks-on-devices",
+        "send bits to a job that runs at the same time by locks on a device that both may open",
+        """
+import fcntl
+kept = [open(name, "rb") for name in ("/dev/null", "/dev/urandom") if os.path.exists(name)]
+for file in kept: fcntl.flock(file, fcntl.LOCK_EX)
+ready()
+""",
+        """
+import fcntl, os
+for name in ("/dev/null", "/dev/urandom"):
+    try: fcntl.flock(open(name, "rb"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError: through("saw the other job's lock on", name)
+    except OSError: pass
+""",
+        unenforced={"bubblewrap": SAME_DEVICES},
     ),
     pair(
         "pipes-of-the-user",

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from mx_sandboxes.inside import kernel, network, preload, usage
+from mx_sandboxes.inside import cover, kernel, network, preload, usage
 from mx_sandboxes.inside.forker import Forker
 from mx_sandboxes.inside.keeper import Keeper
 from mx_sandboxes.inside.orphans import Orphans
@@ -118,6 +118,8 @@ def main() -> int:
     os.environ.clear()
     program = bytes.fromhex(config["seccomp"])
     figures = given_figures(config) if uids is None else usage.of_container()
+    if uids is None:
+        cover.cover()
     secret = (incoming, outgoing, *(figures.files if figures is not None else ()))
     forker = Forker(program, isolated=uids is None, secret=secret)
     orphans = None if uids is None else Orphans({os.getpid(), *forker.pids})

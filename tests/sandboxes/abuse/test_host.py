@@ -115,7 +115,7 @@ print(*left, sep="\\n")
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
 def test_a_process_of_a_slot_s_user_is_seen() -> None:
-    from mx_sandboxes.backends.bubblewrap.jail import throwaway_uids
+    from mx_sandboxes.backends.bubblewrap.users import users as throwaway_uids
 
     before = host.snapshot()
     line = ["sh", "-c", "sleep 20 >/dev/null & echo $!"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import itertools
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from typing import IO
 
 from mx_sandboxes.backends.bubblewrap.packages import PLACE, archive, check_tools
 from mx_sandboxes.backends.bubblewrap.pinned import pinned_binds
+from mx_sandboxes.backends.bubblewrap.users import give_back, take_user
 from mx_sandboxes.limits import cgroups, seccomp
 from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -55,13 +55,16 @@ FOLDERS = (
     "/usr/share",
 )
 FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
+COPIED = ("/etc/ld.so.cache", "/etc/ld.so.conf")
+"""Files of the host's that a jail gets copies of: nothing can be laid over a file."""
 TOP_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 CAPABILITIES = ("--cap-add", "CAP_SYS_ADMIN", "--cap-add", "CAP_NET_ADMIN", "--cap-add", "CAP_DAC_OVERRIDE")
 """The job server's, in the jail's own user namespace: to mount, to start a loopback, to lay a workspace over a tree.
 
 A job has none."""
-OWN_FOLDERS = ("--dir", "/work", "--dir", "/tmp", "--dir", "/mx/bin", "--dir", "/mx/trees")  # noqa: S108  inside the jail
+OWN = ("/work", "/tmp", "/mx/bin", "/mx/trees", "/mx/empty")  # noqa: S108  inside the jail
+OWN_FOLDERS = tuple(word for place in OWN for word in ("--dir", place))
 PLACES = ("app", "workspace", "testbed", "tests", "logs", "solution")
 """Top folders that are links into the workspace: tasks find what they bring where they expect it (see :data:`images.PLAIN`)."""
 INSIDE_UID = 1000
@@ -87,8 +90,10 @@ class Bubble:
         stream: socket.socket,
         errors: IO[bytes],
         group: cgroups.Group | None,
+        user: int | None,
     ) -> None:
         self._process = process
+        self._user = user
         self._group = group
         self._stream = stream
         stream.setblocking(False)
@@ -162,6 +167,7 @@ class Bubble:
             self.kill()
             hang_up(self._stream)
             self._process.wait()
+            give_back(self._user)
             self._stream.close()
             self._errors.close()
             if self._group is not None:
@@ -175,36 +181,10 @@ class Bubble:
         return os.pread(self._errors.fileno(), 8192, 0).decode("utf-8", "replace")
 
 
-_births = itertools.count()
-
-
 def _children(pid: int, *, deep: bool = True) -> list[int]:
     """All processes below a process, or only the next ones. Raises OSError when it is over."""
     found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return [each for child in found for each in (child, *_children(child))] if deep else found
-
-
-def throwaway_uids() -> range:
-    """The user ids that slots take turns with when this process is root, none otherwise (bubblewrap maps this user's own).
-
-    The kernel counts some things by user, such as the memory of pipes: so no slot shares its id while there are at
-    most 16, and no other process has one of them.
-    """
-    if os.geteuid() != 0:
-        return range(0)
-    rows = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    end = max(inside + count for inside, _, count in rows)
-    mine = os.getpid() % 4_000_000 * 16
-    first = 1_900_000_000 + mine
-    if first + 16 > end:
-        first = max(1, end - 10_000 + mine % 9_000)
-    return range(first, first + 16)
-
-
-def throwaway_uid() -> int | None:
-    """The user id for one more slot; None where slots are this user's."""
-    users = throwaway_uids()
-    return users[next(_births) % len(users)] if users else None
 
 
 def _python() -> str:
@@ -225,7 +205,7 @@ def command(data_fds: dict[str, int], config: str, tools: tuple[str, ...] = ()) 
     line = [bwrap, "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session"]
     line += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "mx"]
     line += ["--cap-drop", "ALL", *CAPABILITIES]
-    for place in (*FOLDERS, *FILES):
+    for place in (*FOLDERS, *(place for place in FILES if place not in COPIED)):
         line += ["--ro-bind-try", place, place]
     for place in TOP_LINKS:
         path = Path(place)
@@ -308,19 +288,21 @@ def birth(
 
 
 def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[str, ...]) -> Slot:
-    files = _contents() if packages is None else {**_contents(), PLACE: packages}
+    files = {**_contents(), **{place: Path(place).read_bytes() for place in COPIED if Path(place).is_file()}}
+    if packages is not None:
+        files[PLACE] = packages
     contents = {place: _memory_file(data) for place, data in files.items()}
     fds = tuple(contents.values())
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
     group: cgroups.Group | None = None
     figures: list[int] = []
+    uid = take_user()
     try:
         group = None if groups is None else cgroups.Group(groups)
         figures = [] if group is None else group.figures()
         config = {"uids": None, "seccomp": seccomp.program().hex(), "figures": figures}
         line = command(contents, json.dumps(config), tools)
-        uid = throwaway_uid()
 
         def start() -> subprocess.Popen[bytes]:
             return subprocess.Popen(
@@ -336,8 +318,9 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
                 extra_groups=None if uid is None else (),
             )
 
-        bubble = Bubble(spawn(start), ours, errors, group)
+        bubble = Bubble(spawn(start), ours, errors, group, uid)
     except BaseException:
+        give_back(uid)
         ours.close()
         errors.close()
         if group is not None:

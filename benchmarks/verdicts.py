@@ -4,7 +4,7 @@ Run: python benchmarks/verdicts.py [--jobs 10000] [--load 50] [--slots 4] [--see
 Each job is a few random moves: system calls with random arguments, clones with random flags, signals to all numbers, storms of
 processes and threads, memory in small and large pieces, messages on every descriptor; or one of the known ways to end a slot. Load
 is so many busy processes beside. Ends with code 1 when a job had an infrastructure's verdict, or ran twice, or had its verdict more
-than 0.5 s late.
+than 0.5 s late, or when the host's settings, programs, clock, locks or kernel log showed anything of it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from unittest import mock
 
 from host import holding
+from watch import Watch
 
 from mx_sandboxes import Completed, Limits, Reason, SandboxUnavailableError, open_sandbox
 from mx_sandboxes.abuse.verdicts import ENDINGS
@@ -39,6 +40,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 rng = random.Random(SEED)
 room = ctypes.create_string_buffer(1 << 16)
 path = ctypes.create_string_buffer(b"/work/x")
+fds = [0, 1, 2]
+for each in ("/usr/bin/env", "/dev/null", "/dev/zero", "/proc/self/maps", "/work", "/proc/self/mem", "/usr/lib"):
+    try: fds.append(os.open(each, os.O_RDONLY))
+    except OSError: pass
+for each in (socket.socketpair(), os.pipe()): fds += [one if isinstance(one, int) else one.detach() for one in each]
 numbers = [0, 1, 2, 3, 4, 7, 64, 4096, 1 << 20, 1 << 31, (1 << 63) - 1, -1, -100, os.getpid(), os.getppid()]
 def word():
     kind = rng.randrange(4)
@@ -57,8 +63,9 @@ def brief(work, seconds=0.3):
         while time.monotonic() < end: work()
     except BaseException: pass
     os._exit(0)
+def first(): return rng.choice(fds) if rng.random() < 0.5 else word()
 def calls():
-    libc.syscall(*(ctypes.c_long(each) for each in (rng.randrange(470), word(), word(), word(), word(), word(), word())))
+    libc.syscall(*(ctypes.c_long(each) for each in (rng.randrange(500), first(), word(), word(), word(), word(), word())))
 def clones():
     flags = rng.getrandbits(32) & ~0x100 | rng.choice((0, 17))
     if libc.syscall(ctypes.c_long(56), ctypes.c_ulong(flags), 0, 0, 0, 0) == 0: os._exit(0)
@@ -194,11 +201,12 @@ def main(words: Sequence[str] | None = None) -> int:
     for backend in asked.backends.split(","):
         before, began = holding(), time.monotonic()
         try:
-            with busy(asked.load):
+            with busy(asked.load), Watch() as watch:
                 tally = attack(backend, asked.jobs, asked.slots, asked.seed)
         except SandboxUnavailableError as error:
             print(f"{backend}: not here: {error}")
             continue
+        tally.faults += [f"host: {fault}" for fault in dict.fromkeys(watch.faults)]
         after = holding()
         ends = ", ".join(f"{count} {name}" for name, count in tally.ends.most_common())
         print(

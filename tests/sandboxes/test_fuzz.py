@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -41,3 +43,29 @@ def test_what_the_benchmark_notices(verdicts: ModuleType) -> None:
         "ran 2 times" in tally.faults[2],
     ] == [True] * 3
     assert verdicts.program(5) == verdicts.program(5) != verdicts.program(6)
+
+
+def test_what_the_watch_notices(
+    verdicts: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import watch
+
+    program = tmp_path / "program"
+    program.write_text("1")
+    monkeypatch.setattr(watch, "PROGRAMS", (str(program),))
+    monkeypatch.setattr(watch, "LOOK_S", 0.01)
+    with watch.Watch() as quiet:
+        time.sleep(0.1)
+    assert quiet.faults == []
+    said: list[str] = []
+    monkeypatch.setattr(watch, "trouble", lambda: list(said))
+    with watch.Watch() as busy, program.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        program.write_text("2")
+        said.append("BUG: unable to handle")
+        time.sleep(0.2)
+    assert {fault.partition(str(program))[0] for fault in busy.faults} == {
+        "somebody holds a lock on ",
+        "program ",
+        "the kernel says: BUG: unable to handle",
+    }

@@ -67,6 +67,10 @@ def pairs(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Direc
 
 
 RIGHT_PEAKS = {
+    "leaves a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+    "def peak(values):\n    return values.index(max(values))",
+    "leaves a pool": "from concurrent.futures import ThreadPoolExecutor\n_pool = ThreadPoolExecutor(2)\ndef peak(values):\n"
+    "    return _pool.submit(lambda: values.index(max(values))).result()",
     "plain": "def peak(values):\n    return values.index(max(values))",
     "prints": "print('x' * 100)\ndef peak(values):\n    print(values)\n    return values.index(max(values))",
     "a subclass of int": "class N(int):\n    pass\ndef peak(values):\n    return N(values.index(max(values)))",
@@ -161,6 +165,10 @@ FLAGGED_PEAKS = {
     "forged lines": WRONG_PEAKS["forged lines"],
     "a thread that forks": "import os, threading\ndef _go():\n    if os.fork() == 0:\n        os._exit(0)\n"
     "threading.Thread(target=_go).start()\ndef peak(values):\n    return None",
+    "a thread that forks a little later": "import os, threading, time\ndef _go():\n    time.sleep(0.1)\n    if os.fork() == 0:\n"
+    "        os._exit(0)\nthreading.Thread(target=_go).start()\ndef peak(values):\n    return None",
+    "a bare thread that forks": "import os, _thread\ndef _go():\n    if os.fork() == 0:\n        os._exit(0)\n"
+    "def peak(values):\n    _thread.start_new_thread(_go, ())\n    return None",
 }
 
 

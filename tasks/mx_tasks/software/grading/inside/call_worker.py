@@ -17,6 +17,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import types
 from typing import Any, Callable, Dict, List
 
@@ -40,6 +41,7 @@ WATCHED = frozenset(
     }
 )
 """Audited events that reach for other processes, other people's objects or frames."""
+SETTLE_S = 0.5
 Say = Callable[[List[Any]], None]
 
 
@@ -164,9 +166,24 @@ def answer(module: types.ModuleType, call: List[Any], support: List[str]) -> "Li
         return ["raised", lineage(error), told(error)]
 
 
+def settling() -> Callable[[], None]:
+    """A function that gives threads which a module has left a moment, so that what they do is seen; bound before it is loaded."""
+    threads, now, pause = os.listdir, time.monotonic, time.sleep
+
+    def settle() -> None:
+        end = now() + SETTLE_S
+        try:
+            while len(threads("/proc/self/task")) > 1 and now() < end:
+                pause(0.002)
+        except OSError:  # no descriptor is left to look with
+            return
+
+    return settle
+
+
 def main() -> None:
     """Load, answer, end without running anything that the module left behind."""
-    finish = os._exit
+    finish, settle = os._exit, settling()
     about = json.loads(sys.stdin.buffer.read())
     say = channel()
     sys.dont_write_bytecode = True
@@ -198,6 +215,7 @@ def main() -> None:
         say([number, *found])
         if found[0] == "late":
             break
+    settle()
     say(["done"])
     finish(0)
 

@@ -10,7 +10,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-from mx_agents.policy import Policy
+from mx_agents.policy import Policy, ask, called, checked_texts
 from mx_envs import AECEnvironment, EpisodeRecord, Observation
 from mx_envs.episode.spoken import Spoken
 
@@ -190,10 +190,6 @@ def _act(seats: list[_Seat[Any]]) -> list[str]:
     for places in places_of.values():
         policy = questions[places[0]][0]
         answers, samples = answers_of(policy, [questions[place][1] for place in places])
-        if len(answers) != len(places):
-            raise ValueError(
-                f"{type(policy).__name__} gave {len(answers)} answers to {len(places)} questions"
-            )
         for place, answer in zip(places, answers, strict=True):
             actions[place] = answer
         for place, sample in zip(places, samples, strict=True):
@@ -202,13 +198,12 @@ def _act(seats: list[_Seat[Any]]) -> list[str]:
 
 
 def answers_of(policy: Policy, observations: list[Observation]) -> tuple[list[str], list[Any]]:
-    """The answers, and of a policy that tells them the sampled tokens of each."""
-    sample = getattr(policy, "sample", None)
-    if sample is None:
-        answers = policy.act(observations)
-        return answers, [None] * len(answers)
-    samples = sample(observations)
-    return [_spoken(each) for each in samples], samples
+    """The answers, and of a policy that ``tells_samples`` what it knows of each, such as its tokens. Raises PolicyError."""
+    if not getattr(policy, "tells_samples", False):
+        return ask(policy, observations), [None] * len(observations)
+    name = f"{type(policy).__name__}.sample"
+    samples = list(called(name, getattr(policy, "sample"), observations))  # noqa: B009  # no part of the protocol
+    return checked_texts(name, [_spoken(each) for each in samples], len(observations)), samples
 
 
 def _spoken(sample: Any) -> str:

@@ -30,6 +30,8 @@ submit()
 class Sampling:
     """A policy that tells its tokens."""
 
+    tells_samples = True
+
     def __init__(self, answers: list[str]) -> None:
         self.answers = answers
 

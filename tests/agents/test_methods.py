@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mx_agents.episodes import Job, Played, play
-from mx_agents.errors import UsageError
+from mx_agents.errors import PolicyError, UsageError
 from mx_agents.methods import FIXED_METHODS, Method, MethodPolicy, load_method
 from mx_agents.policies import RandomPolicy, ScriptedPolicy
 from mx_agents.policy import Policy
@@ -198,5 +198,5 @@ def test_a_policy_that_forgets_an_answer_is_named(sandbox: Sandbox) -> None:
     def jobs() -> Iterator[Job[str]]:
         yield Job("a", load_task_set("software:micro").task("test", 0).id, 0, Mute(), Mute())  # type: ignore[arg-type]
 
-    with pytest.raises(ValueError, match="Mute gave 0 answers to 1 questions"):
+    with pytest.raises(PolicyError, match="Mute.act gave 0 answers to 1 question:"):
         one(list(jobs()), load_task_set("software:micro"), sandbox)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from mx_agents.episodes import answers_of
 from mx_agents.errors import PolicyError, ReplayDifferenceError, UsageError
 from mx_agents.policies import RandomPolicy, ScriptedPolicy, load_policy
 from mx_agents.policies.human import HumanPolicy, HumanQuitError
 from mx_agents.policies.replay import ReplayPolicy
 from mx_envs import Observation
+from mx_sandboxes import Sandbox
 
 
 def chat(*contents: str) -> Observation:
@@ -201,3 +206,161 @@ def test_a_wrong_name_says_the_way_out(tmp_path: Path, spec: str, message: str) 
     with pytest.raises(UsageError) as caught:
         load_policy(spec.format(folder=tmp_path))
     assert message in str(caught.value)
+
+
+WRONG = """
+import asyncio
+
+class Base:
+    def act(self, observations):
+        return [self.one(each) for each in observations]
+
+    def one(self, observation):
+        return "a"
+
+class Nothing(Base):
+    def act(self, observations):
+        [self.one(each) for each in observations]
+
+class Lazy(Base):
+    def act(self, observations):
+        return (self.one(each) for each in observations)
+
+class Bare(Base):
+    def act(self, observations):
+        return "ab"
+
+class Generous(Base):
+    def act(self, observations):
+        return ["a"] * 9
+
+class Bytes(Base):
+    def one(self, observation):
+        return b"a"
+
+class Number(Base):
+    def one(self, observation):
+        return 3
+
+class Broken(Base):
+    def one(self, observation):
+        raise KeyError("boom")
+
+class BrokenLater(Base):
+    async def act(self, observations):
+        await asyncio.sleep(0)
+        raise OSError
+
+class Foreign(Base):
+    def sample(self, population, k):
+        raise AssertionError("a method of its own, which nobody is to call")
+
+class Later(Base):
+    def __init__(self):
+        self.loops = set()
+
+    async def act(self, observations):
+        self.loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0.01)
+        assert len(self.loops) == 1
+        return await asyncio.gather(*(self.soon(each) for each in observations))
+
+    async def soon(self, observation):
+        return observation["messages"][-1]["content"].upper()
+
+class Particular(Base):
+    def __init__(self, path, temperature):
+        pass
+"""
+SAID = {
+    "Nothing": "Nothing.act gave a NoneType where a list of 2 texts was asked for: does it lack a return?",
+    "Lazy": "Lazy.act gave a generator where a list of 2 texts was asked for: make a list of it",
+    "Bare": "Bare.act gave a str where a list of 2 texts was asked for: put it into a list",
+    "Generous": "Generous.act gave 9 answers to 2 questions: it owes one for each, in order",
+    "Bytes": "Bytes.act gave a bytes for answer 1 of 2: a text is owed",
+    "Number": "Number.act gave a int for answer 1 of 2: a text is owed",
+    "Broken": "Broken.act raised KeyError: 'boom' (",
+    "BrokenLater": "BrokenLater.act raised OSError (",
+}
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    return tmp_path / "wrong.py"
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_each_way_to_be_wrong_has_its_own_words(wrong: Path, name: str) -> None:
+    policy = load_policy(f"{wrong}:{name}")
+    with pytest.raises(PolicyError) as caught:
+        answers_of(policy, [chat("a"), chat("b")])
+    assert str(caught.value).startswith(SAID[name])
+    assert "\n" not in str(caught.value)
+    if name.startswith("Broken"):
+        line = (
+            WRONG.splitlines().index(
+                '        raise KeyError("boom")' if name == "Broken" else "        raise OSError"
+            )
+            + 1
+        )
+        assert str(caught.value).endswith(f"({wrong}, line {line})")
+        assert caught.value.__cause__ is not None
+
+
+def test_a_policy_may_be_asynchronous_and_keeps_its_loop(wrong: Path) -> None:
+    policy = load_policy(f"{wrong}:Later")
+    for _ in range(3):
+        assert answers_of(policy, [chat("a"), chat("b")])[0] == ["A", "B"]
+
+    async def notebook() -> list[str]:
+        return answers_of(policy, [chat("c")])[0]
+
+    assert asyncio.run(notebook()) == ["C"]
+
+
+def test_a_method_that_is_called_sample_makes_no_sampler(wrong: Path) -> None:
+    assert answers_of(load_policy(f"{wrong}:Foreign"), [chat("a")]) == (["a"], [None])
+
+
+def test_a_policy_that_wants_arguments_is_told_how_it_is_made(wrong: Path) -> None:
+    with pytest.raises(UsageError, match="Particular wants path, temperature, which nobody gives it"):
+        load_policy(f"{wrong}:Particular")
+
+
+def test_a_wrong_policy_ends_a_benchmark_with_one_line_and_keeps_what_was_played(
+    wrong: Path, bubblewrap_or_skip: Sandbox
+) -> None:
+    source = WRONG + (
+        "\nclass Tires(Base):\n    left = 2\n    def one(self, observation):\n"
+        "        Tires.left -= 1\n        return 'a' if Tires.left >= 0 else None\n"
+    )
+    wrong.write_text(source)
+    line = [
+        sys.executable,
+        "-m",
+        "mx_agents.cli",
+        "bench",
+        "--methods",
+        "single",
+        "--tasks",
+        "software:micro",
+        "--episodes",
+        "4",
+    ]
+    line += [
+        "--executor",
+        f"{wrong}:Tires",
+        "--sandbox",
+        "bubblewrap",
+        "--in-flight",
+        "1",
+        "--run",
+        str(wrong.parent / "run"),
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == "mx: Tires.act gave a NoneType for answer 1 of 1: a text is owed"
+    assert "Traceback" not in done.stderr
+    assert "Broken off after 2 of 4 episodes." in done.stdout
+    assert "--resume" in done.stdout

@@ -24,7 +24,7 @@ from mx_agents.models.saved import check_guide, guide_for, guide_notice
 from mx_agents.policies import load_policy
 from mx_agents.policies.human import HumanQuitError
 from mx_agents.policies.reachable import check_endpoints
-from mx_agents.policy import Policy
+from mx_agents.policy import Policy, ask
 from mx_agents.programs import ProgramMethod
 from mx_agents.progress import waiting
 from mx_agents.terminal import shortened, visible
@@ -135,7 +135,7 @@ class _Show:
     def _design(self, env: Any, designer: Policy, observation: Observation) -> None:
         from mx_envs import workflow_label
 
-        action = designer.act([observation])[0]
+        action = ask(designer, [observation])[0]
         label = workflow_label(action)
         code = Syntax(visible(action), "python", word_wrap=True, background_color="default")
         title = Text.assemble(("design", "bold"), f" · {label}")
@@ -150,7 +150,7 @@ class _Show:
         self._screen.print(Rule(title, align="left", style="dim"))
         if not self._human_executor:
             self._question(agent, observation["messages"])
-        answer = executor.act([observation])[0]
+        answer = ask(executor, [observation])[0]
         if not self._human_executor:
             self._say("answer", answer)
         self._heard[agent] = (*observation["messages"], {"role": "assistant", "content": answer})

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from mx_agents.methods.fixed import FixedMethod, head_for
 from mx_agents.methods.method import Method
 from mx_agents.models.saved import guide_of
-from mx_agents.policy import Policy
+from mx_agents.policy import Policy, ask
 from mx_envs import Message
 from mx_envs.episode.design import script_of, workflow_label
 from mx_tasks import Task
@@ -148,7 +148,7 @@ class ArchiveSearch:
         chats = [
             (*designer_chat(task, "full" if guide is None else guide), more) for task in trial.tasks[:ROUND]
         ]
-        answers = self.designer.act([{"messages": chat} for chat in chats])
+        answers = ask(self.designer, [{"messages": chat} for chat in chats])
         known = {entry.design for entry in archive}
         designs = dict.fromkeys(script_of(answer) for answer in answers)
         return [

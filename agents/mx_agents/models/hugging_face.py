@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -46,6 +46,7 @@ class HuggingFacePolicy:
     (see :mod:`mx_envs.guide`), None where it does not say. ``template_options`` are passed to the chat template.
     """
 
+    tells_samples: ClassVar[bool] = True
     model: Any
     tokenizer: Any
     adapter: str | None = None

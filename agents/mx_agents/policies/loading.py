@@ -125,6 +125,12 @@ def build(builder: Any, **options: Any) -> Any:
     if inspect.isroutine(builder) and _required(parameters):
         return builder  # a function of the observation (or the task) itself, not a builder
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    missing = [name for name in _required(parameters) if name not in options]
+    if missing:
+        raise UsageError(
+            f"{builder.__name__} wants {', '.join(missing)}, which nobody gives it: have it made with "
+            f"{', '.join(options)} alone, or name an object or a function that makes one"
+        )
     return builder(**{name: value for name, value in options.items() if open_ended or name in parameters})
 
 

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import random
-import threading
 import uuid
 import weakref
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 
 from mx_agents.errors import PolicyError
+from mx_agents.event_loop import LoopThread
 from mx_envs import Observation
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -65,6 +65,7 @@ class OpenAIPolicy:
     """
 
     honours = frozenset({"*"})
+    tells_samples = True
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class OpenAIPolicy:
         key = api_key if api_key is not None else os.environ.get("OPENAI_API_KEY", "")
         self._key = key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._loop = _LoopThread()
+        self._loop = LoopThread("openai policy")
         self._client = httpx.AsyncClient(
             headers=headers, timeout=timeout_s, limits=httpx.Limits(max_connections=concurrency)
         )
@@ -234,29 +235,7 @@ class _Failure:
     wait_s: float | None = field(default=None)
 
 
-class _LoopThread:
-    """An event loop in a thread of its own, so that connections live on between batches, and notebooks, whose loop runs, work."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="openai policy", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Any) -> Any:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:  # Ctrl-C in the caller: nothing may go on being asked
-            future.cancel()
-            raise
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        self._loop.close()
-
-
-def _shut_down(loop: _LoopThread, client: httpx.AsyncClient) -> None:
+def _shut_down(loop: LoopThread, client: httpx.AsyncClient) -> None:
     loop.run(client.aclose())
     loop.close()
 

@@ -16,7 +16,7 @@ from mx_agents.micro.model import ModelSize
 from mx_agents.models.folders import load_model, recompute_activations
 from mx_agents.models.hugging_face import HuggingFacePolicy, Sample
 from mx_agents.policies import load_policy
-from mx_agents.policy import Policy
+from mx_agents.policy import Policy, ask
 from mx_agents.trainer.cold_start import Progress, StartModels, new_models, warm_start
 from mx_agents.trainer.config import RoleConfig, TrainConfig
 from mx_agents.trainer.learner import Learner, LearnerConfig
@@ -43,7 +43,7 @@ class Untrained:
 
     def sample(self, observations: Sequence[Observation]) -> list[Sample]:
         """The policy's answers."""
-        return [Sample([], [], [], text) for text in self.policy.act(observations)]
+        return [Sample([], [], [], text) for text in ask(self.policy, observations)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,5 +198,5 @@ def test_a_policy_that_forgets_an_answer_is_named(sandbox: Sandbox) -> None:
     def jobs() -> Iterator[Job[str]]:
         yield Job("a", load_task_set("software:micro").task("test", 0).id, 0, Mute(), Mute())  # type: ignore[arg-type]
 
-    with pytest.raises(PolicyError, match="Mute.act gave 0 answers to 1 question:"):
+    with pytest.raises(PolicyError, match=r"Mute\.act gave 0 answers to 1 question:"):
         one(list(jobs()), load_task_set("software:micro"), sandbox)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,10 @@ def test_it_measures_and_judges(backend: str) -> None:
         [sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False, timeout=250
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    if "which lacks" in done.stdout and "eda" not in os.environ.get("MX_REQUIRE", "").split(","):
+        pytest.skip(
+            f"it measures hardware tools, too: {done.stdout.partition('which lacks')[2][:80]!r} are not here"
+        )
     for word in ("python", "pytest", "iverilog", "x subprocess (goal: 1.5 x)", "first turn", "1 MB tree"):
         assert word in done.stdout, done.stdout
 

@@ -1,6 +1,6 @@
 """Take docs/report.png, the picture of a training report in the README, with headless Chromium.
 
-Run: python docs/picture_report.py runs/micro        (after mx train --preset micro --seeds 3 --ablate --run runs/micro)
+Run: python docs/picture_report.py runs/demo        (after make demo)
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from mx_agents.models.hugging_face import Sample
 from mx_agents.runs.folder import Appender, locked, read_lines, write_text
 from mx_agents.trainer.checkpoint import Progress, checkpoints, load_checkpoint, save_checkpoint, tidy
 from mx_agents.trainer.config import Arm, TrainConfig
@@ -23,7 +24,7 @@ from mx_agents.trainer.evaluation import evaluate, figures, samplers
 from mx_agents.trainer.learning import learn
 from mx_agents.trainer.monitor import SuspicionError, suspicions
 from mx_agents.trainer.roles import RoleName, Roles, build_roles, load_roles
-from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls
+from mx_agents.trainer.rollout import Execution, Job, designer_observations, execute, executor_calls, teaching
 from mx_envs import DefaultRewards, domain_of
 from mx_sandboxes import Sandboxes
 from mx_tasks import Split, TaskSet, load_task_set
@@ -172,20 +173,14 @@ class _Training:
 
     def _step(self, step: int, rng: random.Random) -> dict[str, Any]:
         config, tree, roles = self.config, self.config.tree, self.roles
-        first = step * tree.tasks
-        envs = self.arena.envs("train")
-        shown = designer_observations(envs, range(first, first + tree.tasks))
-        tasks = [self.arena.task_set.task("train", first + place) for place in range(tree.tasks)]
-        designs = roles.designs(
-            [chat for chat in shown for _ in range(tree.designs)],
-            [task for task in tasks for _ in range(tree.designs)],
-        )
-        jobs = [
-            Job(first + place // tree.designs, place, execution, design.text)
-            for place, design in enumerate(designs)
-            for execution in range(tree.executions)
-        ]
-        executions = execute(envs, jobs, roles.executor.policy.sample, by_name=samplers(roles))
+        designs, jobs, executions = list[Sample](), list[Job](), list[Execution]()
+        first, wanted = step * tree.tasks * (1 + tree.resample), tree.tasks
+        for _ in range(1 + tree.resample):
+            found, planned, played = self._rollouts(first, wanted, len(designs))
+            designs, jobs, executions = designs + found, jobs + planned, executions + played
+            first, wanted = first + wanted, tree.tasks - teaching(executions)
+            if wanted <= 0:
+                break
         designer_calls = [
             Call(
                 task=jobs[place * tree.executions].task,
@@ -200,7 +195,7 @@ class _Training:
             for place, design in enumerate(designs)
         ]
         calls = list(executor_calls(executions, step))
-        row = step_figures(executions, designer_calls, calls)
+        row = step_figures(executions, designer_calls, calls) | {"teaching_tasks": teaching(executions)}
         row["cut_prompts"] = sum(_cut(role.policy) for _, role in roles.items())
         row |= learn(
             roles,
@@ -215,6 +210,24 @@ class _Training:
         if step % config.tree_every == 0 or step + 1 == config.steps:
             self.log.tree(step + 1, executions[: tree.designs * tree.executions], tree.executions)
         return row
+
+    def _rollouts(
+        self, first: int, count: int, place: int
+    ) -> tuple[list[Sample], list[Job], list[Execution]]:
+        """Designs for so many tasks of the train split, their jobs, numbered from that place on, and what came of these."""
+        tree, roles, envs = self.config.tree, self.roles, self.arena.envs("train")
+        shown = designer_observations(envs, range(first, first + count))
+        tasks = [self.arena.task_set.task("train", first + task) for task in range(count)]
+        designs = roles.designs(
+            [chat for chat in shown for _ in range(tree.designs)],
+            [task for task in tasks for _ in range(tree.designs)],
+        )
+        jobs = [
+            Job(first + number // tree.designs, place + number, execution, design.text)
+            for number, design in enumerate(designs)
+            for execution in range(tree.executions)
+        ]
+        return designs, jobs, execute(envs, jobs, roles.executor.policy.sample, by_name=samplers(roles))
 
     def _evaluate(self, step: int) -> None:
         found = self._executions("validation", self.config.evaluation_tasks)

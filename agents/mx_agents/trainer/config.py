@@ -79,11 +79,16 @@ class ColdStartConfig(_Section):
 
 
 class TreeConfig(_Section):
-    """The rollout tree of a step: ``tasks`` x ``designs`` (M) x ``executions`` (N)."""
+    """The rollout tree of a step: ``tasks`` x ``designs`` (M) x ``executions`` (N).
+
+    With ``resample``, tasks that teach nothing, because all that was tried came to the same, are made up for by further ones, in so
+    many rounds at most (DAPO's dynamic sampling).
+    """
 
     tasks: int = Field(default=12, ge=1)
     designs: int = Field(default=4, ge=1)
     executions: int = Field(default=4, ge=1)
+    resample: int = Field(default=0, ge=0)
 
 
 class RoleConfig(_Section):

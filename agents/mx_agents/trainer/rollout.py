@@ -135,6 +135,21 @@ def executor_calls(executions: Sequence[Execution], policy_version: int) -> Iter
             )
 
 
+def teaching(executions: Sequence[Execution]) -> int:
+    """How many tasks teach something: their executions differ in score, or in what was paid for the same part of the task.
+
+    All right or all wrong, a group has no advantages (DAPO's dynamic sampling, arXiv 2503.14476, equation 11).
+    """
+    found: dict[tuple[int, tuple[str, ...] | None], set[float]] = {}
+    for execution in executions:
+        task, record = execution.job.task, execution.record
+        found.setdefault((task, None), set()).add(record.grade.score)
+        for turn in record.turns:
+            if turn.turn_reward is not None:
+                found.setdefault((task, tuple(turn.parts)), set()).add(turn.turn_reward)
+    return len({task for (task, _), paid in found.items() if len(paid) > 1})
+
+
 def _check(executions: Sequence[Execution]) -> None:
     failing = [execution.record for execution in executions if execution.record.failed]
     if len(failing) > MOST_FAILING * len(executions):

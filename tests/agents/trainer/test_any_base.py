@@ -16,6 +16,7 @@ from mx_agents.models import packaged
 from mx_agents.models.folders import load_model
 from mx_agents.models.hugging_face import HuggingFacePolicy
 from mx_agents.policies import load_policy
+from mx_agents.runs.folder import read_lines
 from mx_agents.trainer.arm import cold_start, train_arm
 from mx_agents.trainer.command import train
 from mx_agents.trainer.config import TrainConfig, load_config
@@ -148,3 +149,18 @@ def test_demonstrations_are_learnt(base: Path, tmp_path: Path) -> None:
 
     losses = list(learner.fine_tune(examples, epochs=8, batch=8, learning_rate=0.01, rng=random.Random(0)))
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(("resample", "rounds"), [(0, 1), (2, 3)])
+def test_tasks_that_teach_nothing_are_made_up_for(
+    base: Path, backend: str, tmp_path: Path, resample: int, rounds: int
+) -> None:
+    """Random weights get everything wrong: as many further rounds as there may be, of other tasks, are played."""
+    config = load_config(
+        "smoke", None, [*SMALL[-4:], f"model.base={base}", f"tree.resample={resample}", "steps=2"]
+    )
+    cold_start(config, tmp_path / "cold", lambda _: None)
+    train_arm(config, "co-evolution", tmp_path / "arm", tmp_path / "cold", backend, lambda _: None)
+    rows = read_lines(tmp_path / "arm" / "metrics.jsonl")
+    assert [row["teaching_tasks"] for row in rows] == [0, 0]
+    assert [row["episodes"] for row in rows] == [8 * rounds] * 2

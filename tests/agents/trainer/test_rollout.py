@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mx_agents.models.hugging_face import Sample
 from mx_agents.trainer.evaluation import figures
-from mx_agents.trainer.rollout import TRIES, Job, execute, executor_calls
+from mx_agents.trainer.rollout import TRIES, Job, execute, executor_calls, teaching
 from mx_envs import Observation, software_v0
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import Grade, GradingError, Split, Submission, Task, TaskNotFoundError
@@ -91,3 +92,36 @@ def test_what_fails_every_time_is_a_failure_and_stops_nobody(envs: list[Any]) ->
 def test_infrastructure_that_is_broken_stops_the_training(envs: list[Any]) -> None:
     with pytest.raises(SandboxError, match=rf"2 of 3 executions failed {TRIES} times.*grading failed"):
         execute(envs, jobs("bomb", "bomb", "good"), told)
+
+
+@pytest.mark.parametrize(
+    ("answers", "teaches"),
+    [
+        (("good", "bad", "bad"), 1),
+        (("good", "good"), 0),
+        (("bad", "bad", "worse"), 0),
+        (("good",), 0),
+        ((), 0),
+    ],
+)
+def test_a_task_teaches_where_some_of_its_executions_do_better_than_others(
+    envs: list[Any], answers: Sequence[str], teaches: int
+) -> None:
+    """DAPO's equation 11: more than none are right, and fewer than all."""
+    found = execute(envs, jobs(*answers), told) if answers else []
+    right = sum(execution.record.grade.passed for execution in found)
+    assert (0 < right < len(found)) == bool(teaches)
+    assert teaching(found) == teaches
+
+
+def test_parts_that_are_paid_differently_teach_and_tasks_are_not_compared() -> None:
+    def execution(task: int, score: float, *turns: tuple[str, float | None]) -> Any:
+        paid = [SimpleNamespace(parts=(part,), turn_reward=reward) for part, reward in turns]
+        record = SimpleNamespace(grade=SimpleNamespace(score=score), turns=paid)
+        return SimpleNamespace(job=SimpleNamespace(task=task), record=record)
+
+    assert teaching([execution(0, 0.0, ("1", 1.0)), execution(0, 0.0, ("1", 0.0))]) == 1
+    assert teaching([execution(0, 0.0, ("1", 1.0)), execution(0, 0.0, ("2", 0.0))]) == 0
+    assert teaching([execution(0, 0.0, ("1", 1.0)), execution(0, 0.0, ("1", None))]) == 0
+    assert teaching([execution(0, 0.0), execution(1, 1.0)]) == 0
+    assert teaching([execution(0, 0.0), execution(0, 1.0), execution(1, 0.5), execution(1, 0.0)]) == 2

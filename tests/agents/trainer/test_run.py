@@ -56,7 +56,7 @@ def test_a_run_leaves_its_records(finished: Path) -> None:
     (tree, *_) = rows(finished, "trees")
     assert [len(design["executions"]) for design in tree["designs"]] == [2, 2]
     config = yaml.safe_load((finished / "config.yaml").read_text())
-    assert config["train"]["tree"] == {"tasks": 2, "designs": 2, "executions": 2}
+    assert config["train"]["tree"] == {"tasks": 2, "designs": 2, "executions": 2, "resample": 0}
     assert config["task_set"]["fingerprint"]
     assert len(json.loads((finished / "results.json").read_text())["rows"]) == 1
     assert "<html" in (finished / "report.html").read_text()
@@ -198,6 +198,7 @@ def test_wrong_presets_and_files_are_named(tmp_path: Path) -> None:
         "tasks": 3,
         "designs": 5,
         "executions": 4,
+        "resample": 0,
     }
 
 

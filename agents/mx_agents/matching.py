@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,14 @@ class DatasetDesk(Desk):
             self._opened[desk.task["prompt"]] = desk
             self._any.notify_all()
 
-    def enter(self, asking: Asking, body: bytes, headers: Mapping[str, str], agent: str) -> Call:
+    def enter(
+        self,
+        asking: Asking,
+        body: bytes,
+        headers: Mapping[str, str],
+        agent: str,
+        gone: Callable[[], bool] | None = None,
+    ) -> Call:
         """Put a request on the desk of its episode. Raises BadRequest where it has none or several, Closed where that is over."""
         found = self._tasks.of([message["content"] for message in asking.prompt])
         if len(found) != 1:
@@ -88,7 +95,13 @@ class DatasetDesk(Desk):
                 "messages",
                 "ambiguous_task" if found else "no_task",
             )
-        return self._enter(self._desk_of(found[0]), asking, body, headers, agent)
+        try:
+            call = self._desk_of(found[0]).enter(asking, body, headers, agent, gone)
+        except Closed:
+            self._note("late")
+            raise
+        self._note("matched")
+        return call
 
     def leave(self, call: Call, served: bool) -> None:
         """A connection has its answer, or is gone."""
@@ -118,15 +131,6 @@ class DatasetDesk(Desk):
             f"{self.counts[name]} {name}" for name in ("matched", "named", "unmatched", "ambiguous", "late")
         )
         return f"calls: {told}" + "".join(f"\n  {line}" for line in self.shown)
-
-    def _enter(self, desk: Desk, asking: Asking, body: bytes, headers: Mapping[str, str], agent: str) -> Call:
-        try:
-            call = desk.enter(asking, body, headers, agent)
-        except Closed:
-            self._note("late")
-            raise
-        self._note("matched")
-        return call
 
     def _desk_of(self, prompt: str) -> Desk:
         end = time.monotonic() + WAIT_S

@@ -80,12 +80,16 @@ def _environment(url: str, key: str, prompt: str) -> dict[str, str]:
         "OPENAI_BASE_URL": base,
         "OPENAI_API_BASE": base,
         "OPENAI_API_KEY": key,
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": key,
         "MX_URL": url,
         "MX_TASK_PROMPT": prompt,
     }
     preset = {
         "OPENAI_DEFAULT_MODEL": MODELS[0]
     }  # or a framework takes some vendor's model, and its reasoning settings
+    if "ANTHROPIC_AUTH_TOKEN" in os.environ:  # goes before the key
+        own["ANTHROPIC_AUTH_TOKEN"] = key
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]))
     return {**preset, **os.environ, **own, "NO_PROXY": direct, "no_proxy": direct}
 

@@ -80,6 +80,7 @@ class Episode:
         self._session: Session | None = None
         self._batch: _Batch | None = None
         self._batches = self._refusals = self._service_calls = 0
+        self._folded: dict[str, None] = {}
         self._service: Service | None = None
 
     @property
@@ -302,6 +303,7 @@ class Episode:
 
     def _ask(self, session: Session, said: list[Question]) -> None:
         questions = settled(said, self.setting.terms)
+        self._folded |= {each.agent: None for each in questions if each.seat >= self.setting.executors}
         admitted = _admitted(questions, self.calls_left)
         self._refusals += len(questions) - len(admitted)
         batch = _Batch(self._batches, questions, admitted)
@@ -374,6 +376,7 @@ class Episode:
             diff=changes_of(setting.task_set, self.task, submission),
             rulings=rulings,
             guide=setting.guide,
+            folded=tuple(self._folded),
             error=repeatable(error),
             log=log_of(completed.stdout.decode(errors="replace") if completed is not None else "", stop),
         )

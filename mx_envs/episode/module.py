@@ -19,7 +19,7 @@ INSIDE = Path(__file__).parents[1] / "inside"
 PACKAGE = ".mx/endpoint"
 PROGRAM = ".mx/program.py"
 
-_CLIENT = ("openai", "MX_URL")
+_CLIENT = ("openai", "anthropic", "MX_URL")
 """Names in a text that speak for a program at the endpoint; case does not matter."""
 
 
@@ -50,7 +50,7 @@ def _endpoint() -> Mapping[str, bytes]:
 
 @lru_cache(maxsize=512)
 def needs_endpoint(design: str) -> bool:
-    """Whether a design is a program of its own kind, which finds its executors through an OpenAI client.
+    """Whether a design is a program of its own kind, which finds its executors through a client of OpenAI's or Anthropic's API.
 
     It is when it names one, or imports what is neither in the standard library nor :mod:`mas`.
     """

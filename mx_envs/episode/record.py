@@ -117,6 +117,8 @@ class EpisodeRecord:
     diff: str = ""
     rulings: tuple[Ruling, ...] = ()
     guide: str = "full"
+    folded: tuple[str, ...] = ()
+    """Roles that shared an executor with another one, because the design has more of them than there are executors."""
 
     @property
     def calls(self) -> int:
@@ -159,6 +161,7 @@ class EpisodeRecord:
             },
             "diff": self.diff,
             **({"rulings": [asdict(ruling) for ruling in self.rulings]} if self.rulings else {}),
+            **({"folded": list(self.folded)} if self.folded else {}),
             "stop": self.stop.value,
             "error": self.error,
             "log": self.log,

@@ -41,6 +41,8 @@ class Question:
     request: Mapping[str, Any] | None = None
     call: int | None = None
     room: int | None = None
+    seat: int = 0
+    """The executor's number as it was asked for: beyond the last executor, seats are shared."""
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ def _question(question: Any, executors: int) -> Question:
         question.get("tools") is True,
         _sampling(question.get("sampling")),
         request=_request(question.get("request")),
+        seat=slot,
         call=question.get("call") if type(question.get("call")) is int else None,
     )
 

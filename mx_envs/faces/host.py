@@ -209,6 +209,8 @@ class Host:
             info["error"] = record.error
             info["calls"] = record.calls
             info["failed"] = record.failed
+            if record.folded:
+                info["folded"] = record.folded
             info["grade"] = None if record.failed else grade_as_dict(record.grade)
             info["rewards"] = {"designer": record.rewards.designer, "executors": record.rewards.executors}
         return info

@@ -73,6 +73,8 @@ def main() -> None:
         os.environ[name] = url
     os.environ["OPENAI_API_KEY"] = "mx-inside"
     os.environ.setdefault("OPENAI_DEFAULT_MODEL", MODELS[0])
+    os.environ["ANTHROPIC_BASE_URL"] = server.url
+    os.environ["ANTHROPIC_API_KEY"] = "mx-inside"
     os.environ["MX_URL"] = server.url
     os.environ["MX_TASK_PROMPT"] = mas.task.prompt
     sys.argv = ["design.py"]

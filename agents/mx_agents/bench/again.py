@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mx_agents.bench.rows import OLD_SEATS
 from mx_agents.errors import ReplayDifferenceError, UsageError
 from mx_agents.policies.replay import ReplayPolicy
 from mx_agents.runs.folder import read_config, read_lines
@@ -14,6 +15,8 @@ from mx_envs.episode.design import EXTERNAL
 from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import load_task_set
 
+OF_THE_POLICY = ("tokens", "used", "usage")
+"""What a run writes beside its turns of how the policy came to its answers."""
 COMPARED = ("turns", "submission", "stop", "error", "log", "grade", "rewards")
 
 
@@ -69,6 +72,7 @@ def replay(
         sandbox=sandbox,
         turn_rewards=paid,
         guide=record.get("guide", "full"),
+        executors=row.get("seats", OLD_SEATS),
     )
     differences: list[tuple[str, Any, Any]] = []
     try:
@@ -89,7 +93,11 @@ def _differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[tuple[st
     for name in COMPARED:
         if name == "turns":
             for number, (a, b) in enumerate(zip(recorded["turns"], now["turns"], strict=False), 1):
-                fields = [field for field in a if _plain(a[field]) != _plain(b.get(field))]
+                fields = [
+                    field
+                    for field in a
+                    if field not in OF_THE_POLICY and _plain(a[field]) != _plain(b.get(field))
+                ]
                 found += [(f"turn {number}, {field}", a[field], b.get(field)) for field in fields]
             if len(recorded["turns"]) != len(now["turns"]):
                 found.append(("number of turns", len(recorded["turns"]), len(now["turns"])))

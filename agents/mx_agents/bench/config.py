@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,19 @@ from typing import Any, NamedTuple
 import yaml
 
 from mx_agents.errors import UsageError, unknown
+from mx_agents.methods.fixed import FIXED_METHODS
 from mx_agents.models.saved import check_guide
 from mx_envs.inside.endpoint.sampling import SPELLINGS, BadRequest, read_sampling
 
 FORMAT = 2
 SEARCH_CALLS = 200
+COMMANDS = ("program:", "optimiser:")
+_SPEC = re.compile(
+    r"(program|optimiser|search|hf|openai|replay|scripted):.+|[\w./~-]+(\.py|\.py:\w+|:[A-Za-z_]\w*)",
+    re.DOTALL,
+)
+"""What is a method, or a policy, and no part of a command; names alone are known by :data:`FIXED_METHODS`."""
+OTHER_METHODS = ("search", "external", "optimiser", "scripted", "random", "human")
 
 
 class Cell(NamedTuple):
@@ -140,8 +149,34 @@ class BenchConfig:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The parts of a comma list."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    """The parts of a comma list. A comma within quotes parts nothing, nor does one in a command (``program:``, ``optimiser:``)
+    before what is no spec; arguments of a command that look like methods are written in quotes.
+    """
+    parts: list[str] = []
+    for part in _parted(text):
+        if parts and parts[-1].startswith(COMMANDS) and not _is_spec(part.strip()):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part.strip())
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _is_spec(part: str) -> bool:
+    return part in FIXED_METHODS or part in OTHER_METHODS or bool(_SPEC.fullmatch(part))
+
+
+def _parted(text: str) -> list[str]:
+    """The text between commas that stand in no quotes; a quote that is never closed is a letter like any other."""
+    parts, begin, place = [], 0, 0
+    while place < len(text):
+        sign = text[place]
+        if sign in "'\"" and text.find(sign, place + 1) > 0:
+            place = text.find(sign, place + 1)
+        elif sign == ",":
+            parts.append(text[begin:place])
+            begin = place + 1
+        place += 1
+    return [*parts, text[begin:]]
 
 
 def read_pins(words: Sequence[str]) -> dict[str, Any]:

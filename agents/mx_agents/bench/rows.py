@@ -9,11 +9,16 @@ from functools import lru_cache
 from typing import Any
 
 from mx_agents.bench.config import BenchConfig, Cell
-from mx_agents.bench.cost import money, tokens_by_agent
+from mx_agents.bench.cost import counted, money, tokens_by_agent
 from mx_agents.bench.summary import outcome_of
 from mx_agents.episodes import Played
 from mx_sandboxes import Sandbox, Sandboxes
 from mx_tasks import Task
+
+SEATS = 64
+"""Executors of an episode of a benchmark; a design with more roles has some share one, which is said."""
+OLD_SEATS = 8
+"""The same in rows that do not say."""
 
 
 def row_of(
@@ -26,18 +31,22 @@ def row_of(
             names = ("prompt_ids", "output_ids", "log_probabilities")
             tokens = {name: getattr(sample, name) for name in names if hasattr(sample, name)}
             used = dict(getattr(sample, "used", None) or {})
-            turn.update({name: value for name, value in (("tokens", tokens), ("used", used)) if value})
+            usage = list((getattr(sample, "about", None) or {}).get("usage") or ())
+            said = (("tokens", tokens), ("used", used), ("usage", usage))
+            turn.update({name: value for name, value in said if value})
     agents = tokens_by_agent(record["turns"])
     inward, outward = (sum(spent[place] for spent in agents.values()) for place in (1, 2))
-    price = money(config.prices, cell.executor, inward, outward)
+    charged = counted(record["turns"])
+    price = money(config.prices, cell.executor, *charged)
     return {
         "method": cell.method,
         "tasks": cell.tasks,
         "executor": cell.executor,
         "repetition": cell.repetition,
         "difficulty": task.difficulty,
+        "seats": SEATS,
         "seconds": round(played.seconds, 4),
-        "cost": {"in": inward, "out": outward, "money": price, "agents": agents},
+        "cost": {"in": inward, "out": outward, "counted": list(charged), "money": price, "agents": agents},
         "task_hash": task_hash(task),
         "image": task.image,
         "image_digest": digest,

@@ -13,7 +13,7 @@ from typing import Any
 from mx_agents.approval import load_approver
 from mx_agents.bench.budget import BudgetedTasks
 from mx_agents.bench.config import BenchConfig, Cell, seed_of
-from mx_agents.bench.rows import facts_of, row_of, where
+from mx_agents.bench.rows import SEATS, facts_of, row_of, where
 from mx_agents.bench.served import ServedSearch
 from mx_agents.bench.summary import (
     MOST_REPEATS,
@@ -331,6 +331,7 @@ class Bench:
                 approver=self.approver,
                 guide=guide,
                 terms=terms,
+                executors=SEATS,
             )
 
         return self._makers.setdefault(key, make_env)

@@ -50,6 +50,8 @@ class Outcome:
     error: str = ""
     """The last line of what a design crashed with."""
     repeats: int = 0
+    folded: bool = False
+    """Whether some roles shared an executor, because there were more of them than executors."""
 
     @property
     def tried(self) -> bool:
@@ -93,6 +95,7 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
         money=cost.get("money"),
         seconds=float(row.get("seconds", 0.0)),
         error=episode.get("error", ""),
+        folded=bool(episode.get("folded")),
     )
 
 
@@ -235,7 +238,10 @@ def as_failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def notes(outcomes: Sequence[Outcome], methods: Iterable[str]) -> list[str]:
-    """A line for each method that broke sandboxes or lacks verdicts, and one where the missing verdicts could change the order."""
+    """A line for each method that broke sandboxes, lacks verdicts or had too many roles.
+
+    And one where the missing verdicts could change the order.
+    """
     names = [name for name in methods if any(outcome.method == name for outcome in outcomes)]
     by_method = {name: [row for row in outcomes if row.method == name] for name in names}
     lines = []
@@ -243,6 +249,10 @@ def notes(outcomes: Sequence[Outcome], methods: Iterable[str]) -> list[str]:
         failed, again = sum(row.failed for row in rows), sum(row.repeats for row in rows)
         if broke := sum(row.stop == BROKE_SANDBOX for row in rows):
             lines.append(f"{name}: {_episodes(broke)} broke the sandbox and count as failures")
+        if folded := sum(row.folded for row in rows):
+            lines.append(
+                f"{name}: {_episodes(folded)} had more roles than there are executors; some roles shared one"
+            )
         if failed or again:
             more = ", MORE THAN ITS PEERS" if _suspect(name, by_method) else ""
             lines.append(

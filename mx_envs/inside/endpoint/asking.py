@@ -24,6 +24,9 @@ ROLES = {
 MOST_MESSAGES = 4096
 MOST_CHOICES = 64
 TOOL_MARK = "```tool"
+HERMES = ("<tool_call>", "</tool_call>")
+TOOL_FORMS = ((TOOL_MARK, "```"), HERMES)
+"""How a call begins and ends in an answer: as it was asked for, and as many models are trained to write it."""
 
 TOOL_GUIDE = """To call a tool, answer with one block like this for each call and wait for the results:
 ```tool
@@ -65,8 +68,13 @@ class Asking:
 
     @property
     def system(self) -> str:
-        """What the program tells the model to be."""
-        return "\n".join(message["content"] for message in self.prompt if message["role"] == "system")
+        """What the program tells the model to be: the first system prompt, before any answer. Later ones are remarks."""
+        for message in self.prompt:
+            if message["role"] == "system" and message["content"].strip():
+                return message["content"]
+            if message["role"] in ("assistant", "tool"):
+                break
+        return ""
 
     @property
     def messages(self) -> list[Message]:
@@ -119,6 +127,9 @@ class Answer:
     def __init__(self, asking: Asking, said: Said) -> None:
         offered = {tool["name"] for tool in asking.tools} if asking.tool_choice != "none" else set()
         text, self.calls = (said.text, []) if not offered else _calls(said.text, offered)
+        if offered and not self.calls and asking.tool_choice not in (None, "auto", "none"):
+            self.calls = _demanded(asking, text)
+            text = "" if self.calls else text
         if asking.one_call:
             self.calls = self.calls[:1]
         self.text = _bare_json(text) if asking.schema is not None and not self.calls else text
@@ -185,25 +196,65 @@ def tool_of(name: Any, description: Any, parameters: Any) -> dict[str, Any]:
 
 
 def _calls(said: str, known: set[str]) -> tuple[str, list[dict[str, Any]]]:
-    """The text around the tool blocks of an answer, and the calls in them; a block that is no call stays text."""
-    rest, calls, read = "", [], json.JSONDecoder()
-    while TOOL_MARK in said:
-        before, _, after = said.partition(TOOL_MARK)
-        body = after.lstrip()
-        try:
-            call, end = read.raw_decode(body)
-            name, arguments = call["name"], call.get("arguments")
-            closed = body[end:].lstrip()
-            if name not in known or not closed.startswith("```"):
-                raise ValueError(name)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            rest, said = rest + before + TOOL_MARK, after
-            continue
-        written = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
-        calls.append({"name": name, "arguments": written})
-        rest, said = rest + before, closed[3:]
+    """The text around the calls of an answer, and the calls; a block that is no call of a known tool stays text."""
+    rest, calls = "", []
+    while True:
+        places = [(said.find(begin), begin, end) for begin, end in TOOL_FORMS if begin in said]
+        if not places:
+            break
+        place, begin, end = min(places)
+        before, after = said[:place], said[place + len(begin) :]
+        call = _call(after, end, known)
+        if call is None:
+            rest, said = rest + before + begin, after
+        else:
+            calls.append(call[0])
+            rest, said = rest + before, call[1]
     rest += said
     return (rest.strip() if calls else rest), calls
+
+
+def _call(after: str, end: str, known: set[str]) -> Optional[tuple[dict[str, Any], str]]:
+    """The call behind the beginning of a block, and what follows the block; None where it is none."""
+    body = after.lstrip()
+    try:
+        call, size = json.JSONDecoder().raw_decode(body)
+        name, arguments = call["name"], call.get("arguments", call.get("parameters"))
+        closed = body[size:].lstrip()
+        if name not in known or not (closed.startswith(end) or (not closed and end == HERMES[1])):
+            return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    written = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+    return {"name": name, "arguments": written}, closed[len(end) :]
+
+
+def _demanded(asking: Asking, text: str) -> list[dict[str, Any]]:
+    """The call that an answer stands for where one has to be made and it has the form of none.
+
+    JSON is the call, or the arguments of the one tool that can be meant; any other text is its argument where it takes one text.
+    """
+    named = asking.tool_choice not in ("required", "any")
+    tools = [tool for tool in asking.tools if not named or tool["name"] == asking.tool_choice]
+    try:
+        value = json.loads(_bare_json(text))
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and value.get("name") in [tool["name"] for tool in tools]:
+        arguments = value.get("arguments", value.get("parameters"))
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+        return [{"name": value["name"], "arguments": written}]
+    if len(tools) != 1:
+        return []
+    if isinstance(value, dict):
+        return [{"name": tools[0]["name"], "arguments": json.dumps(value)}]
+    schema = tools[0]["parameters"]
+    fields = schema.get("properties") if isinstance(schema, dict) else None
+    if isinstance(fields, dict) and len(fields) == 1 and text.strip():
+        ((field, about),) = fields.items()
+        if isinstance(about, dict) and about.get("type") == "string":
+            return [{"name": tools[0]["name"], "arguments": json.dumps({field: text.strip()})}]
+    return []
 
 
 def _bare_json(text: str) -> str:

@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ BODY_S = 60.0
 WRITE_S = 60.0
 """How long a client may leave an answer lying."""
 MOST_TRAILERS = 16
+PACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+"""Codings of a body, and the window bits by which zlib knows them."""
 _HEX = re.compile(rb"[0-9a-fA-F]{1,8}")
 _NUMERIC = re.compile(r"[0-9.]+|\[[0-9a-fA-F:.]+\]")
 
@@ -174,7 +177,31 @@ class Bounded(BaseHTTPRequestHandler):
                 raise TooMuch(400, "Content-Length is one number")
             data = self._read_exactly(_bounded(int(length[:20]), largest))
         self.close_connection = keep
-        return data
+        return self._plain(data, largest)
+
+    def _plain(self, data: bytes, largest: int) -> bytes:
+        """The body as it was before its client packed it. Raises TooMuch for what is packed otherwise, badly, or too well."""
+        coding = self.headers.get("Content-Encoding", "").strip().lower()
+        if coding in ("", "identity"):
+            return data
+        if coding not in PACKED:
+            raise TooMuch(415, f"a body is plain, gzip or deflate, not {coding[:20]!r}")
+        unpack = zlib.decompressobj(PACKED[coding])
+        parts, size = [], 0
+        try:
+            while data and not unpack.eof:
+                part = unpack.decompress(data, 1 << 20)
+                data = unpack.unconsumed_tail
+                size += len(part)
+                _bounded(size, largest)
+                parts.append(part)
+                if not part and not data:
+                    break
+        except zlib.error:
+            raise TooMuch(400, f"the body is not what Content-Encoding: {coding} says") from None
+        if not unpack.eof:
+            raise TooMuch(400, f"the body breaks off within its {coding}")
+        return b"".join(parts)
 
     def _read_chunks(self, largest: int) -> bytes:
         data = bytearray()

@@ -46,6 +46,15 @@ class Call:
         self.served = False
         """Whether an answer was written out whole."""
         self.retries: set[str] = set()
+        self.gone: list[Callable[[], bool]] = []
+        """Of each connection that has waited: whether its client has hung up."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether nobody is there any more to take the answer, and nobody has taken it."""
+        return not self.served and (
+            not self.waiting or (bool(self.gone) and all(gone() for gone in self.gone))
+        )
 
     @property
     def questions(self) -> list[dict[str, Any]]:
@@ -111,8 +120,18 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ the program's side
 
-    def enter(self, asking: Asking, body: bytes, headers: Mapping[str, str], agent: str) -> Call:
-        """Put a request on the desk, or find the one that it repeats. Raises Closed, and BadRequest for what nobody honours."""
+    def enter(
+        self,
+        asking: Asking,
+        body: bytes,
+        headers: Mapping[str, str],
+        agent: str,
+        gone: Optional[Callable[[], bool]] = None,
+    ) -> Call:
+        """Put a request on the desk, or find the one that it repeats. Raises Closed, and BadRequest for what nobody honours.
+
+        ``gone`` says whether the request's client has hung up.
+        """
         key = headers.get("idempotency-key") or headers.get("x-idempotency-key") or ""
         retry = headers.get("x-stainless-retry-count") or "0"
         mark = "key " + key if key else hashlib.sha256(body).hexdigest()
@@ -120,6 +139,7 @@ class Desk:
             earlier = self._earlier(mark, bool(key), retry)
             if earlier is not None:
                 earlier.waiting += 1
+                earlier.gone += [gone] if gone is not None else []
                 return earlier
             if self.closed:
                 raise Closed(self.closed)
@@ -128,6 +148,7 @@ class Desk:
             self._number += 1
             call = Call(self._number, slot, name, asking, mark, self.terms)
             call.label, call.desk = f"{self.tag}{self._number}", self
+            call.gone += [gone] if gone is not None else []
             self._remember(call)
             self._waiting.append(call)
             self.active_at = self.clock()
@@ -252,7 +273,7 @@ class Desk:
         calls = self._calls.get(mark, [])
         if exact:
             return calls[0] if calls else None
-        lost = [call for call in calls if not call.waiting and not call.served]
+        lost = [call for call in calls if call.lost]
         if lost:
             return lost[0]
         if retry == "0":

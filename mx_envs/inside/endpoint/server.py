@@ -9,8 +9,8 @@ import socket
 import threading
 from urllib.parse import unquote
 
-from . import chat, completions, mcp, responses
-from .asking import text_of
+from . import chat, completions, mcp, messages, responses
+from .asking import prompt_tokens, text_of
 from .bounded import LARGEST_BODY, STRANGERS_BODY, Bounded, BoundedServer, TooMuch
 from .desk import Closed, Desk
 from .plain import NotPlain, read_json
@@ -30,7 +30,14 @@ LOOK_S = 1.0
 HEARTBEAT_S = 15.0
 """Silence after which a held request is told that it is still held."""
 MODELS = ("executor",)
-KINDS = {"/chat/completions": "chat", "/completions": "completions", "/responses": "responses"}
+KINDS = {
+    "/chat/completions": "chat",
+    "/completions": "completions",
+    "/responses": "responses",
+    "/messages": "messages",
+}
+COUNT = "/messages/count_tokens"
+FORMS = {"chat": chat, "completions": completions, "responses": responses, "messages": messages}
 
 
 class Refused(Exception):  # noqa: N818  # what a client is told
@@ -168,12 +175,14 @@ class _Connection(Bounded):
             raise Refused(403, f"pages from {origin[:100]} have no business here", "foreign_origin")
 
     def _pass(self, passed: Passed) -> None:
-        """Hand on the refusal of an executor's server as it came."""
+        """Hand on the refusal of an executor's server as it came, in the form of the API that was asked."""
         if self.begun:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        self._reply(passed.status, passed.body.encode())
+        elif "/messages" in self._path():
+            self._json(messages.error(passed.status, passed.body), passed.status)
+        else:
+            self._reply(passed.status, passed.body.encode())
 
     def _refuse(self, refused: Refused) -> None:
         if (
@@ -182,7 +191,9 @@ class _Connection(Bounded):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self._json(refused.body(), refused.status)
+        theirs = "/messages" in self._path()
+        body = messages.error(refused.status, str(refused), refused.code) if theirs else refused.body()
+        self._json(body, refused.status)
 
     # ------------------------------------------------------------------------------------------------ routes
 
@@ -208,6 +219,9 @@ class _Connection(Bounded):
         desk, agent = self._desk()
         if path in KINDS:
             return self._complete(desk, agent, KINDS[path])
+        if path.endswith(COUNT):
+            asking = messages.read({"max_tokens": 1, **self._object()})
+            return self._json({"input_tokens": prompt_tokens(asking.messages)})
         if path == "/mx/submit":
             return self._submit(desk)
         if path == "/mx/finish":
@@ -252,26 +266,28 @@ class _Connection(Bounded):
 
     def _complete(self, desk: Desk, agent: str, kind: str) -> None:
         body = self._object()
-        if kind == "chat":
-            asking = chat.read(body)
-        elif kind == "completions":
-            asking = completions.read(body)
-        else:
-            previous = str(body.get("previous_response_id") or "")
-            if previous and previous not in desk.conversations:
-                raise Refused(404, f"there is no response {previous!r}", "not_found", "previous_response_id")
-            asking = responses.read(body, desk.conversations.get(previous) or [])
+        asking = self._responses(desk, body) if kind == "responses" else FORMS[kind].read(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        call = desk.enter(asking, self.body, headers, agent)
+        call = desk.enter(asking, self.body, headers, agent, self._gone)
         served = True
         try:
             self._hold(call.over, asking.stream)
-            self._answer(kind, asking, self._said(call), call, body)
+            said = self._said(call)
+            if self._gone():  # so that whoever asks again gets this answer
+                raise Gone
+            self._answer(kind, asking, said, call, body)
         except (Gone, OSError):
             served = False
             raise
         finally:
             desk.leave(call, served)
+
+    def _responses(self, desk: Desk, body: dict[str, Any]) -> Asking:
+        """A request of Responses, with the conversation that it goes on."""
+        previous = str(body.get("previous_response_id") or "")
+        if previous and previous not in desk.conversations:
+            raise Refused(404, f"there is no response {previous!r}", "not_found", "previous_response_id")
+        return responses.read(body, desk.conversations.get(previous) or [])
 
     def _said(self, call: Call) -> list[Said]:
         """The executor's answers. Raises Closed and Refused when there are none, Passed for what its server refused.
@@ -295,15 +311,9 @@ class _Connection(Bounded):
             )
         about = (asking, said, call.label, call.created)
         if asking.stream:
-            form = {"chat": chat.pieces, "completions": completions.pieces, "responses": responses.pieces}[
-                kind
-            ]
-            self._stream(form(*about, body))
+            self._stream(FORMS[kind].pieces(*about, body))
             return
-        if kind == "responses":
-            whole = responses.whole(*about, body)
-        else:
-            whole = chat.whole(*about) if kind == "chat" else completions.whole(*about)
+        whole = responses.whole(*about, body) if kind == "responses" else FORMS[kind].whole(*about)
         self._whole(whole)
 
     def _whole(self, value: Any) -> None:
@@ -321,14 +331,22 @@ class _Connection(Bounded):
         silent = 0.0
         step = min(LOOK_S, self.server.heartbeat_s)
         while not over.wait(step):
-            readable, _, _ = select.select([self.connection], [], [], 0)
-            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+            if self._gone():
                 raise Gone
             silent += step
             if silent >= self.server.heartbeat_s:
                 silent = 0.0
                 self._begin("text/event-stream" if stream else "application/json")
                 self._chunk(b": still held\n\n" if stream else b" ")
+
+    def _gone(self) -> bool:
+        """Whether the client has hung up."""
+        try:
+            poll = select.poll()
+            poll.register(self.connection, select.POLLIN)
+            return bool(poll.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
+        except (OSError, ValueError):  # reset, or closed here
+            return True
 
     def _stream(self, events: Iterator[str]) -> None:
         self._begin("text/event-stream")

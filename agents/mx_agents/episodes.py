@@ -83,6 +83,8 @@ class _Seat(Generic[Key]):
         seen: Observation = {**observation, "sampling": sampling}
         if "request" in info:
             seen["request"] = info["request"]
+        if "model" in info:
+            seen["model"] = info["model"]
         return seen
 
     def note(self, sample: Any) -> None:

@@ -26,7 +26,7 @@ def settled(questions: Sequence[Question], terms: Terms | None) -> list[Question
         place = 0 if question.call is None else places[question.call]
         places[question.call] += 1
         try:
-            found.append(_settled(question, terms or Terms(), place))
+            found.append(_settled(question, (terms or Terms()).of(question.model), place))
         except BadRequest as error:
             raise WireError(str(error)) from None
     return found

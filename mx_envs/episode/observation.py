@@ -18,5 +18,7 @@ class Observation(TypedDict):
     messages: tuple[Message, ...]
     sampling: NotRequired[dict[str, Any]]
     """How the answer is to be made (``temperature``, ``seed``, ...), where a harness passes on ``info["sampling"]``."""
+    model: NotRequired[str]
+    """The model that a program names (``info["model"]``)."""
     request: NotRequired[dict[str, Any]]
     """A program's own request, for policies that forward it whole (``info["request"]``)."""

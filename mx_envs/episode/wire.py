@@ -13,6 +13,7 @@ from mx_envs.inside.endpoint.sampling import BadRequest, read_sampling
 LARGEST_BATCH = 1000
 LONGEST_CONVERSATION = 4096
 LONGEST_NAME = 64
+LONGEST_MODEL = 200
 MOST_PARAMETERS = 64
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 
@@ -41,6 +42,8 @@ class Question:
     request: Mapping[str, Any] | None = None
     call: int | None = None
     room: int | None = None
+    model: str = ""
+    """The model that a program asks for; what comes of it, the run decides."""
     seat: int = 0
     """The executor's number as it was asked for: beyond the last executor, seats are shared."""
 
@@ -121,6 +124,7 @@ def _question(question: Any, executors: int) -> Question:
         question.get("tools") is True,
         _sampling(question.get("sampling")),
         request=_request(question.get("request")),
+        model=_text(question.get("model", ""), "a model's name")[:LONGEST_MODEL],
         seat=slot,
         call=question.get("call") if type(question.get("call")) is int else None,
     )

@@ -188,7 +188,7 @@ class Host:
         """A new ``info``: the task, the agent's role, its name in the design where it is asked, turns so far and calls left.
 
         ``sampling`` where something is said of how the answer is to be made, ``request`` a program's own where the executors take
-        requests as they are. Once over, how it ended and the grade.
+        requests as they are, ``model`` the one that it names. Once over, how it ended and the grade.
         """
         episode = self.current
         asked = self._asked(agent)
@@ -203,6 +203,8 @@ class Host:
             info["sampling"] = asked.wanted
         if asked is not None and asked.request is not None:
             info["request"] = asked.request
+        if asked is not None and asked.model:
+            info["model"] = asked.model
         record = episode.record
         if record is not None:
             info["stop"] = record.stop.value

@@ -146,6 +146,7 @@ TEXTS: dict[str, list[str]] = {
     "decimal": ["x"],
     "role": ["", "mehtod"],
     "form": ["", "atfi"],
+    "models": ["", "gpt", "=scripted", "gpt-4o*=", "a*=nobody", "a=scripted,a=random", "a=openai:x"],
     "match": ["", "promt"],
 }
 """Wrong texts for a parameter of this name, whatever the command."""

@@ -71,6 +71,9 @@ class BenchConfig:
     designer: str | None = None
     """Who answers the own questions of a search from outside; None: the executor."""
 
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Who answers for which model's name: pattern to executor's spec; the executor answers for all others."""
+
     def __post_init__(self) -> None:
         if self.guide is not None:
             check_guide(self.guide)
@@ -89,7 +92,7 @@ class BenchConfig:
                     f"{what} {repeated[0]!r} is named twice" if repeated else f"no {what} is named"
                 )
         for name in self.prices:
-            if name not in self.executors:
+            if name not in (*self.executors, *self.models.values()):
                 raise unknown("executor", name, self.executors, "; prices are given by executor")
 
     @property
@@ -131,6 +134,7 @@ class BenchConfig:
             "guide": self.guide,
             "pins": dict(self.pins),
             "designer": self.designer,
+            "models": dict(self.models),
             "fingerprint": self.fingerprint,
         }
 
@@ -139,7 +143,7 @@ class BenchConfig:
         """Read what :meth:`as_dict` wrote. Raises UsageError."""
         if plain.get("kind") != "bench" or plain.get("format") != FORMAT:
             raise UsageError(f"{where} is not the configuration of a benchmark run of this version")
-        plain = {"approve": None, "guide": None, "pins": {}, "designer": None, **plain}
+        plain = {"approve": None, "guide": None, "pins": {}, "designer": None, "models": {}, **plain}
         names = [name for name in cls.__dataclass_fields__ if name not in plain]
         if names:
             raise UsageError(f"{where} lacks {', '.join(names)}")
@@ -195,6 +199,21 @@ def read_pins(words: Sequence[str]) -> dict[str, Any]:
     except BadRequest as error:
         raise UsageError(f"--pin: {error}") from None
     return {SPELLINGS.get(name, name): checked.get(SPELLINGS.get(name, name)) for name in pins}
+
+
+def read_models(words: Sequence[str]) -> dict[str, str]:
+    """``PATTERN=EXECUTOR``, several with commas between them. Raises UsageError."""
+    found: dict[str, str] = {}
+    for word in (part for each in words for part in re.split(r",(?=[^,=]*=)", each)):
+        pattern, given, spec = (part.strip() for part in word.partition("="))
+        if not (pattern and given and spec):
+            raise UsageError(
+                f"--models takes PATTERN=EXECUTOR, such as gpt-4o*=openai:MODEL@URL, not {word!r}"
+            )
+        if pattern in found:
+            raise UsageError(f"--models names {pattern!r} twice")
+        found[pattern] = spec
+    return found
 
 
 def read_prices(path: Path) -> dict[str, tuple[float, float]]:

@@ -41,6 +41,14 @@ def counted(turns: list[dict[str, Any]]) -> tuple[int, int]:
     return inward, outward
 
 
+def by_executor(turns: list[dict[str, Any]], default: str) -> dict[str, list[dict[str, Any]]]:
+    """The turns by who answered: the executor that a model's name led to, else the run's."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for turn in turns:
+        found.setdefault((turn.get("used") or {}).get("executor", default), []).append(turn)
+    return found
+
+
 def money(
     prices: Mapping[str, tuple[float, float]], executor: str, inward: int, outward: int
 ) -> float | None:

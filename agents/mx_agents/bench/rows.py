@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from mx_agents.bench.config import BenchConfig, Cell
-from mx_agents.bench.cost import counted, money, tokens_by_agent
+from mx_agents.bench.cost import by_executor, counted, money, tokens_by_agent
 from mx_agents.bench.summary import outcome_of
 from mx_agents.episodes import Played
 from mx_sandboxes import Sandbox, Sandboxes
@@ -37,7 +37,10 @@ def row_of(
     agents = tokens_by_agent(record["turns"])
     inward, outward = (sum(spent[place] for spent in agents.values()) for place in (1, 2))
     charged = counted(record["turns"])
-    price = money(config.prices, cell.executor, *charged)
+    whose = by_executor(record["turns"], cell.executor) or {cell.executor: []}
+    prices = [money(config.prices, executor, *counted(turns)) for executor, turns in whose.items()]
+    known = [price for price in prices if price is not None]
+    price = sum(known) if len(known) == len(prices) else None
     return {
         "method": cell.method,
         "tasks": cell.tasks,

@@ -35,6 +35,7 @@ from mx_agents.errors import UsageError
 from mx_agents.methods import Method, MethodPolicy, Optimiser, Searching, load_method
 from mx_agents.models.saved import guide_for, guide_notice
 from mx_agents.policies import is_shared, load_policy
+from mx_agents.policies.routed import Routed
 from mx_agents.policy import Policy
 from mx_agents.programs import ProgramMethod, Programs
 from mx_agents.runs.folder import (
@@ -85,6 +86,7 @@ class Bench:
     """Hears a line of each trial of a search from outside."""
     found: dict[tuple[str, str, str], Method] = field(default_factory=dict)
     """What the searching methods found, by method, task set and executor."""
+    _routed: dict[str, Routed] = field(default_factory=dict)
     _makers: dict[tuple[str, str, str], Callable[[], Any]] = field(default_factory=dict)
 
     @property
@@ -296,7 +298,16 @@ class Bench:
         return Job(cell, cell.task, seed, designer, executor, make_env)
 
     def _executor(self, spec: str, seed: int, about: tuple[TaskSet, Task] | None = None) -> Policy:
-        return self.shared_executors.get(spec) or load_policy(spec, seed=seed, about=about)
+        if not self.config.models:
+            return self.shared_executors.get(spec) or load_policy(spec, seed=seed, about=about)
+        specs = {spec, *self.config.models.values()}
+        parts = {
+            each: self.shared_executors.get(each) or load_policy(each, seed=seed, about=about)
+            for each in specs
+        }
+        routes = tuple((pattern, each, parts[each]) for pattern, each in self.config.models.items())
+        made = Routed((spec, parts[spec]), routes)
+        return self._routed.setdefault(spec, made) if all(map(is_shared, specs)) else made
 
     def _make_env(
         self,
@@ -315,7 +326,9 @@ class Bench:
         outside = isinstance(method, ProgramMethod)
         guide = guide_for(method, self.config.guide)
         key = (tasks, split, f"{outside} {program.name if program else ''} {guide} {executor} {calls}")
-        terms = Terms(self.honours.get(executor, ()), self.config.pins)
+        models = self.config.models
+        routes = [(pattern, self.honours.get(spec, ())) for pattern, spec in models.items()]
+        terms = Terms(self.honours.get(executor, ()), self.config.pins, routes)
 
         def make_env() -> Any:
             from mx_envs import domain_of
@@ -369,7 +382,7 @@ def open_bench(
             name: BudgetedTasks(task_set, asked.budget, asked.tokens) for name, task_set in task_sets.items()
         }
     methods = {name: load_method(name, seed=0) for name in asked.methods}
-    executors = {name: load_policy(name, seed=0) for name in asked.executors}
+    executors = {name: load_policy(name, seed=0) for name in (*asked.executors, *asked.models.values())}
     path = folder / "episodes.jsonl"
     size = path.stat().st_size if resume and path.is_file() else 0
     rows = read_lines(path) if resume else []

@@ -62,7 +62,7 @@ def run(
         bench = open_bench(None if resume else config, target, resume=resume, expected=expected)
     if not serve and "external" in bench.methods:
         raise UsageError("the method external waits at an endpoint that somebody serves: use mx serve")
-    named = (bench.config.designer,) if bench.config.designer else ()
+    named = [*bench.config.models.values(), *([bench.config.designer] if bench.config.designer else [])]
     check_endpoints((*bench.config.executors, *bench.config.methods, *named))
     way_on = ["mx", "serve" if serve else "bench", "--run", str(target), "--resume", *extras]
     try:
@@ -173,6 +173,9 @@ def _what(bench: Bench, sandboxes: Sandboxes) -> str:
     times = f"{config.seeds} time{'s' if config.seeds > 1 else ''} each"
     backend = sandboxes(bench.images[0]).backend
     told = f"{methods} on {tasks} tasks of {config.tasks} ({config.split}), {times} · executor {config.executor} · {backend}"
+    if config.models:
+        routes = ", ".join(f"{pattern} by {spec}" for pattern, spec in config.models.items())
+        told += f"\nmodels that programs name: {routes}; any other, and designs, by {config.executor}"
     if len(bench.methods) < 2:
         return told
     seen = detectable_difference(tasks, config.seeds) * 100

@@ -28,6 +28,14 @@ app = typer.Typer()
 
 METHODS = "single,vote,reflect,debate,split"
 
+
+class Match(StrEnum):
+    """What ``mx serve`` tells episodes apart by."""
+
+    KEY = "key"
+    PROMPT = "prompt"
+
+
 Episodes = Annotated[int, typer.Option(help="Number of tasks of each set.")]
 Budget = Annotated[int | None, typer.Option(help="Executor calls per episode; without it, each task's own.")]
 Tokens = Annotated[int | None, typer.Option(help="Tokens per episode; without it, no limit.")]
@@ -37,20 +45,26 @@ Pin = Annotated[
         help="NAME=VALUE: how all answers to programs are made, whatever they ask for; NAME alone: the executor's own.",
     ),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="PATTERN=EXECUTOR: who answers for the models that programs name, gpt-4o*=openai:MODEL@URL; others: the executor.",
+    ),
+]
+Prices = Annotated[Path | None, typer.Option(help="YAML: EXECUTOR: [IN, OUT], money per million tokens.")]
 Run = Annotated[Path | None, typer.Option(help="The run's folder; without it, a new one in runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")]
+Matching = Annotated[
+    Match,
+    typer.Option(
+        help="prompt: one key for all episodes; a request belongs to the one whose task text it contains."
+    ),
+]
 SearchDesigner = Annotated[
     str | None,
     typer.Option(help="Who answers the own questions of a search from outside; without it, the executor."),
 ]
 InFlight = Annotated[int, typer.Option(min=1, max=256, help="Episodes at once.")]
-
-
-class Match(StrEnum):
-    """What ``mx serve`` tells episodes apart by."""
-
-    KEY = "key"
-    PROMPT = "prompt"
 
 
 class ExportForm(StrEnum):
@@ -61,12 +75,15 @@ class ExportForm(StrEnum):
     PREDS = "preds"
 
 
-def _shared(pins: list[str] | None, *values: object) -> dict[str, object]:
+def _shared(pins: list[str] | None, models: list[str] | None, *values: object) -> dict[str, object]:
     """The options that a benchmark and a served one have in common, by name."""
-    from mx_agents.bench.config import read_pins
+    from mx_agents.bench.config import read_models, read_pins
 
     names = ("tasks", "split", "episodes", "seeds", "executor", "budget", "tokens", "approve", "sandbox")
-    return dict(zip(names, values, strict=True)) | {"pins": read_pins(pins or ())}
+    return dict(zip(names, values, strict=True)) | {
+        "pins": read_pins(pins or ()),
+        "models": read_models(models or ()),
+    }
 
 
 @app.command(
@@ -92,12 +109,11 @@ def bench(
     budget: Budget = None,
     tokens: Tokens = None,
     pin: Pin = None,
+    models: Models = None,
     search_calls: Annotated[
         int, typer.Option(help="Executor calls that a searching method may use on the validation split.")
     ] = 200,
-    prices: Annotated[
-        Path | None, typer.Option(help="YAML: EXECUTOR: [IN, OUT], money per million tokens.")
-    ] = None,
+    prices: Prices = None,
     approve: Approve = None,
     guide: Guide = None,
     designer: SearchDesigner = None,
@@ -112,7 +128,9 @@ def bench(
     from mx_agents.cli.bench import run as run_bench
 
     given = _given(context)
-    options = _shared(pin, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox) | {
+    options = _shared(
+        pin, models, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox
+    ) | {
         "methods": words_of(methods),
         "search_calls": search_calls,
         "prices": read_prices(prices) if prices is not None else {},
@@ -143,6 +161,7 @@ def serve(
     budget: Budget = None,
     tokens: Tokens = None,
     pin: Pin = None,
+    models: Models = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8700,
     key: Annotated[
@@ -152,12 +171,7 @@ def serve(
         ),
     ] = None,
     approve: Approve = None,
-    match: Annotated[
-        Match,
-        typer.Option(
-            help="prompt: one key for all episodes; a request belongs to the one whose task text it contains."
-        ),
-    ] = Match.KEY,
+    match: Matching = Match.KEY,
     search_calls: Annotated[
         int | None,
         typer.Option(
@@ -183,7 +197,7 @@ def serve(
     from mx_agents.cli.serve import Serving
     from mx_agents.cli.serve import serve as serve_bench
 
-    options = _shared(pin, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
+    options = _shared(pin, models, tasks, split, episodes, seeds, executor, budget, tokens, approve, sandbox)
     options["methods"] = ("external",) if search_calls is None else ("optimiser",)
     options |= {"designer": designer} | ({} if search_calls is None else {"search_calls": search_calls})
     given = _given(context)

@@ -66,6 +66,7 @@ class Call:
             "graded": True,
             "tools": bool(asking.tools),
             "call": self.number,
+            "model": asking.model,
             "messages": asking.prompt if forwarded else asking.messages,
         }
         if forwarded:
@@ -143,10 +144,11 @@ class Desk:
                 return earlier
             if self.closed:
                 raise Closed(self.closed)
-            self.terms.settled(asking.sampling)  # what is refused takes no seat
+            terms = self.terms.of(asking.model)
+            terms.settled(asking.sampling)  # what is refused takes no seat
             slot, name = self._seat(asking, agent)
             self._number += 1
-            call = Call(self._number, slot, name, asking, mark, self.terms)
+            call = Call(self._number, slot, name, asking, mark, terms)
             call.label, call.desk = f"{self.tag}{self._number}", self
             call.gone += [gone] if gone is not None else []
             self._remember(call)

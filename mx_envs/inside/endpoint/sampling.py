@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,10 +73,24 @@ class Terms:
     """
 
     def __init__(
-        self, honours: Optional[Iterable[str]] = None, pins: Optional[Mapping[str, Any]] = None
+        self,
+        honours: Optional[Iterable[str]] = None,
+        pins: Optional[Mapping[str, Any]] = None,
+        routes: Iterable[tuple[str, Iterable[str]]] = (),
     ) -> None:
         self.honours: Optional[frozenset[str]] = None if honours is None else frozenset(honours)
         self.pins: dict[str, Any] = dict(pins or {})
+        self.routes: list[tuple[str, frozenset[str]]] = [
+            (pattern, frozenset(theirs)) for pattern, theirs in routes
+        ]
+        """Patterns of models' names, and what the executors behind them honour; the first that fits counts."""
+
+    def of(self, model: str) -> Terms:
+        """The terms of whoever answers for a model's name."""
+        for pattern, honours in self.routes:
+            if fnmatchcase(model, pattern):
+                return Terms(honours, self.pins)
+        return self
 
     @property
     def forwards(self) -> bool:
@@ -103,12 +119,14 @@ class Terms:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the frame that carries them into a sandbox."""
-        return {"honours": None if self.honours is None else sorted(self.honours), "pins": self.pins}
+        plain = {"honours": None if self.honours is None else sorted(self.honours), "pins": self.pins}
+        routes = [[pattern, sorted(honours)] for pattern, honours in self.routes]
+        return {**plain, **({"routes": routes} if routes else {})}
 
     @classmethod
     def from_dict(cls, plain: Optional[Mapping[str, Any]]) -> Terms:
         """Read what :meth:`as_dict` wrote; nothing is everything, unpinned."""
-        return cls() if plain is None else cls(plain["honours"], plain["pins"])
+        return cls() if plain is None else cls(plain["honours"], plain["pins"], plain.get("routes") or ())
 
 
 def read_sampling(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Import inspect_ai's samples: a task, a dataset or a list of ``Sample``s, or a function that makes one.
 
 inspect_ai itself is needed only where the user's module imports it; here its objects are read by their fields. Scorers that can be
-honoured without a model or a sandbox of inspect's: exact, match, includes, choice; the others are refused by name, and so are
+honoured without a model or a sandbox of inspect's: exact, match, includes, choice; solvers that only change the question's text:
+system_message, user_message, prompt_template, multiple_choice, generate. The others are refused by name, and so are
 samples with a setup script, a sandbox configuration of their own, or messages that are not text.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,10 +21,12 @@ from mx_sandboxes import Sandbox
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, base_config, write_directory
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.grading.inside.compare_texts import HONOURED, LETTERS, right
+from mx_tasks.software.imports.inspect_solvers import asked_by, solvers_of
 from mx_tasks.software.sets.inspect_tasks import FORM, TARGET, WORKSPACE, InspectTasks
 from mx_tasks.task import Submission
 
 Report = Callable[[str], None]
+Solvers = Sequence[tuple[str, Mapping[str, Any]]]
 CHOOSE = """
 
 {options}
@@ -50,6 +53,7 @@ def import_inspect(
     """
     made = made() if callable(made) and not hasattr(made, "dataset") else made
     scorer, options = _scorer(made)
+    solvers = solvers_of(made)
     samples: Any = getattr(made, "dataset", made)
     if not isinstance(samples, Iterable) or isinstance(samples, str | bytes | Mapping):
         raise SourceError(
@@ -60,7 +64,7 @@ def import_inspect(
         title = str(getattr(sample, "id", None) or f"{name}-{place}")
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or f"{name}-{place}"
         try:
-            directory = as_directory(sample, slug, name, scorer, options, split)
+            directory = as_directory(sample, slug, name, scorer, options, split, solvers)
             _check(directory, sandbox)
             write_directory(directory, folder)
         except (SourceError, TaskDirectoryError) as error:
@@ -80,7 +84,7 @@ class _Asked:
     targets: list[str]
 
 
-def _asked(sample: Any, scorer: str | None) -> _Asked:
+def _asked(sample: Any, scorer: str | None, solvers: Solvers) -> _Asked:
     """Raises SourceError for what cannot be honoured."""
     if not hasattr(sample, "input") or not hasattr(sample, "target"):
         raise SourceError(f"a {type(sample).__name__} is no Sample: it has no input and target")
@@ -96,7 +100,7 @@ def _asked(sample: Any, scorer: str | None) -> _Asked:
         raise SourceError("it has no target")
     if how == "choice" and not (choices and len(choices) <= len(LETTERS)):
         raise SourceError(f"choice needs 1 to {len(LETTERS)} choices, and it has {len(choices)}")
-    prompt = _text(sample.input)
+    prompt = asked_by(solvers, _text(sample.input))
     if choices:
         lines = "\n".join(f"{letter}) {each}" for letter, each in zip(LETTERS, choices, strict=False))
         prompt += CHOOSE.format(options=lines, several="s, with commas" if len("".join(targets)) > 1 else "")
@@ -104,10 +108,16 @@ def _asked(sample: Any, scorer: str | None) -> _Asked:
 
 
 def as_directory(
-    sample: Any, slug: str, name: str, scorer: str | None, options: Mapping[str, Any], split: str
+    sample: Any,
+    slug: str,
+    name: str,
+    scorer: str | None,
+    options: Mapping[str, Any],
+    split: str,
+    solvers: Solvers = (),
 ) -> TaskDirectory:
     """A sample's directory. Raises SourceError for what cannot be honoured."""
-    asked = _asked(sample, scorer)
+    asked = _asked(sample, scorer, solvers)
     prompt, how, targets = asked.prompt, asked.how, asked.targets
     config = base_config(
         f"mx-envs/{slug}", prompt.strip().partition("\n")[0][:200], keywords=("inspect", how)

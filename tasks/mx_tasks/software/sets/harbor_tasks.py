@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,6 +31,7 @@ from mx_tasks.answers.patches import diff_of, files_in_answer
 from mx_tasks.errors import check_split
 from mx_tasks.harbor.directory import TaskDirectory, TaskDirectoryError, fingerprint, read_directory
 from mx_tasks.sets import ListedTasks
+from mx_tasks.software.made import UNVALIDATED
 from mx_tasks.task import Budget, Grade, GradingError, Part, Submission, Task
 
 FORM = "harbor"
@@ -43,6 +45,12 @@ LARGEST = 64 << 20
 LONGEST_WALL_S = 3600.0
 AGENT_WALL_S = 600.0
 LOG_LINES = 30
+OFFLINE = "tests/.mx-offline"
+"""Where the stand-ins for commands that want a network lie in a verifier."""
+_STAND_INS = ("uv", "uvx", "pip", "pip3", "curl", "wget", "apt", "apt-get")
+_OFFLINE_SOURCE = (
+    resources.files("mx_tasks.software.grading").joinpath("inside", "offline_tools.py").read_bytes()
+)
 WORKSPACE_NOTE = """
 
 ---
@@ -139,7 +147,12 @@ class HarborTasks(ListedTasks[HarborDirectory]):
         entry = self._entry(task.id)
         changed, removed, refused = carried(entry, submission)
         grade = judge(entry, changed, removed, sandbox)
-        log = "\n".join([*([f"refused: {', '.join(refused)}"] if refused else []), grade.log])
+        why = entry.ours.get(UNVALIDATED)
+        notes = [
+            *([f"not validated: {why}"] if why else []),
+            *([f"refused: {', '.join(refused)}"] if refused else []),
+        ]
+        log = "\n".join([*notes, grade.log])
         return replace(grade, parts={part.name: grade.score for part in task.parts}, log=log)
 
     def changes(self, task: Task, submission: Submission) -> Mapping[str, bytes | None]:
@@ -148,15 +161,22 @@ class HarborTasks(ListedTasks[HarborDirectory]):
         return {**files, **dict.fromkeys(removed)}
 
     def gold(self, task: Task) -> Submission:
-        """What the author's ``solve.sh`` changed, as a diff where that can say it."""
+        """What the author's ``solve.sh`` changed, as a diff where that can say it; nothing where there is none."""
         entry = self._entry(task.id)
         changed = {name: given.data for name, given in files_below(entry.path / GOLD).items()}
         removed = tuple(map(str, entry.ours["removed"]))
+        if UNVALIDATED in entry.ours:
+            return Submission()
         given = {name: file.data for name, file in entry.given.items()}
         answer = f"```diff\n{diff_of(given, {**changed, **dict.fromkeys(removed)})}```\n"
         if files_in_answer(answer, given, entry.outputs) == {**changed, **dict.fromkeys(removed)}:
             return Submission(answer)
         return Submission(files=changed, removed=removed)
+
+    def judged_by(self, task: Task) -> str:
+        """What judges a task, for people."""
+        why = self._entry(task.id).ours.get(UNVALIDATED)
+        return "its author's tests/test.sh" + (f"; not validated: {why}" if why else "")
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that hand in what only the verifier may have; each must score 0."""
@@ -211,8 +231,8 @@ def judge(
         ):  # the answer wants a folder where the task has a file
             del tree[name]
         return _in_jail(tree, tests_of(entry), script, sandbox, wall_s, env)
-    if not entry.ours.get("bundled"):
-        files |= {f"/{name}": file for name, file in tests_of(entry).items()}
+    hidden = stand_ins() if entry.ours.get("bundled") else tests_of(entry)
+    files |= {f"/{name}": file for name, file in hidden.items()}
     try:
         done = run_once(
             str(entry.ours["verifier"]), script, files=files, collect=[LOGS], env=env, wall_s=wall_s,
@@ -230,7 +250,9 @@ def judge(
 def verdict_script(root: str, removed: Sequence[str]) -> str:
     """What runs in the verifier: the author's script from the working folder, after everything of ours is in place."""
     gone = "".join(f"rm -f -- {shlex.quote(name)}\n" for name in removed)
+    home = '"${HOME:-/tmp}/.local/bin'
     return (
+        f'export PATH="/{OFFLINE}:$PATH"\n{{ mkdir -p {home}" && : >> {home}/env"; }} 2>/dev/null\n'
         f"{gone}mkdir -p {LOGS} /logs/artifacts /logs/agent\nrm -rf {LOGS}/*\ncd {shlex.quote(root)} || exit 97\n"
         "shell=sh; head -n1 /tests/test.sh | grep -q bash && command -v bash >/dev/null && shell=bash\n"
         'exec "$shell" /tests/test.sh 2>&1\n'
@@ -239,7 +261,17 @@ def verdict_script(root: str, removed: Sequence[str]) -> str:
 
 def tests_of(entry: HarborDirectory) -> dict[str, Given]:
     """The hidden files by their names in the verifier, without the leading slash."""
-    return {f"tests/{name}": file for name, file in files_below(entry.path / "tests").items()}
+    return {
+        **{f"tests/{name}": file for name, file in files_below(entry.path / "tests").items()},
+        **stand_ins(),
+    }
+
+
+def stand_ins() -> dict[str, Given]:
+    """Commands for a verifier without a network, by their names there: of what they are asked for they take what is installed."""
+    line = '#!/bin/sh\nexec python3 "${0%/*}/offline_tools.py" "${0##*/}" "$@"\n'
+    found = {f"{OFFLINE}/{name}": Given(line.encode(), 0o755) for name in _STAND_INS}
+    return {**found, f"{OFFLINE}/offline_tools.py": Given(_OFFLINE_SOURCE)}
 
 
 def files_below(folder: Path) -> dict[str, Given]:

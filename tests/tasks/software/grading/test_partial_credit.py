@@ -105,12 +105,18 @@ def test_where_answers_are_of_two_kinds_there_is_all_or_nothing(box: Sandbox) ->
     assert scores(box, task, [PRIME, *coins]) == [1.0, 0.0, 0.0, 0.0, 0.0]
 
 
+LENGTHS = [
+    f"assert f({text!r}) == {wanted}"
+    for text, wanted in (("a" * 12, 12), ("b" * 14, 14), ("c" * 15 + " ", 15), (" d" * 20, 39))
+]
 LISTS = [
     "assert f([3, 1]) == [1, 3]",
-    "assert f([9, 8, 7]) == [7, 8, 9]",
+    "assert f([9, 7, 8]) == [7, 8, 9]",
     "assert f([5, 4]) == [4, 5]",
     "assert f(['b', 'a']) == ['a', 'b']",
-    "assert f([2, 2, 1]) == [1, 2, 2]",
+    "assert f([2, 1, 2]) == [1, 2, 2]",
+    "assert f([6, 4, 5, 3]) == [3, 4, 5, 6]",
+    "assert f([6, 4, 5]) == [4, 5, 6]",
 ]
 NEAR = [f"assert abs(f({n}) - {n * 3.7!r}) < 1e-6" for n in (2, 3, 4, 5)]
 TABLE = [
@@ -125,8 +131,9 @@ TABLE = [
 @pytest.mark.parametrize(
     ("asserts", "constants", "right", "part"),
     [
-        (LISTS, ["[1, 3]", "[7, 8, 9]", "[4, 5]", "['a', 'b']", "[1, 2, 2]", "a[0]", "[]", "None"],
-         "sorted(a[0])", "sorted(a[0]) if len(a[0]) == 2 else a[0]"),
+        (LISTS, ["[1, 3]", "[7, 8, 9]", "[4, 5]", "['a', 'b']", "[1, 2, 2]", "a[0]", "a[0][::-1]", "[]", "None"],
+         "sorted(a[0])", "sorted(a[0]) if len(a[0]) == 3 else a[0]"),
+        (LENGTHS, ["12", "14", "len(a[0])", "a[0][0]", "15"], "len(a[0].strip())", "len(a[0].strip()) if a[0] != 'a' * 12 else 0"),
         (NEAR, ["7.4", "11.1", "14.8", "18.5", "0", "a[0]"], "3.7 * a[0]", "3.7 * a[0] if a[0] > 3 else 0"),
         (TABLE, ["[11, 12]", "[21, 22]", "[31.5, 32]", "(31.5, 32)", "[41, 42]", "[51, 52]", "[52, 51]", "[42, 41]"],
          "[10 * a[0] + 1 + a[0] // 3 % 2 * (a[0] == 3) * 0.5, 10 * a[0] + 2]", "[10 * a[0] + 1, 10 * a[0] + 2]"),

@@ -31,6 +31,18 @@ def _of_text(part: "Callable[[str], List[str]]", place: int) -> Guess:
     return guess
 
 
+def _of_argument(part: "Callable[[Any], Any]") -> Guess:
+    """Something of the first argument's shape; nothing where it has none."""
+
+    def guess(args: Any) -> Any:
+        try:
+            return part(args[0])
+        except Exception:
+            return None
+
+    return guess
+
+
 BLIND: "List[Guess]" = [
     *map(_constant, (None, True, False, "", (), *range(-1, 11), *map(str, range(-1, 11)))),
     *map(_constant, ("YES", "NO", "Yes", "No", "yes", "no", "True", "False")),
@@ -38,6 +50,7 @@ BLIND: "List[Guess]" = [
     lambda _: {},
     _argument(0),
     _argument(-1),
+    *map(_of_argument, (len, lambda value: value[0], lambda value: value[-1], lambda value: value[::-1])),
     *(_of_text(part, place) for part in (str.split, str.splitlines) for place in (0, -1)),
 ]
 """Guesses for which nobody needs to have seen a test."""

@@ -69,6 +69,21 @@ def trouble() -> list[str]:
     return [line.strip() for line in lines if TROUBLE.search(line)]
 
 
+def held_by_the_host(inode: int) -> bool:
+    """Whether a lock on that file is held by a process that sees the files that this one sees: no sandbox is between them."""
+    lines = [line.split() for line in _read(Path("/proc/locks")).splitlines()]
+    holders = [words[4] for words in lines if words[1] == "FLOCK" and words[5].endswith(f":{inode}")]
+    return any(_files_of(pid) == _files_of("self") for pid in holders)
+
+
+def _files_of(pid: str) -> str:
+    """The mount namespace of a process; nothing when it is over."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+    except OSError:
+        return ""
+
+
 class Watch:
     """Watches the host while it is entered; ``faults`` says what was seen."""
 
@@ -99,7 +114,8 @@ class Watch:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    self.faults.append(f"somebody holds a lock on {PROGRAMS[0]}")
+                    if not held_by_the_host(os.fstat(file.fileno()).st_ino):
+                        self.faults.append(f"somebody holds a lock on {PROGRAMS[0]}")
             if abs(time.time() - time.monotonic() - self._offset) > STEP_S:
                 self.faults.append("the clock was set")
                 self._offset = time.time() - time.monotonic()

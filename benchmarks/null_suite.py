@@ -8,7 +8,7 @@ code that grades (``mx_tasks.trading.grading.evidence``). The table says how man
 - with skill: who knows the planted effect, who learns it from the bars before the window, who knows the next bar;
 - attacks: windows matched to the public bars by their returns, and a program that trades on what followed there.
 
-``--salts 200`` is quicker; ``--data skfolio`` takes other bars.
+``--salts 200`` is quicker; ``--data skfolio`` takes other bars. The small worlds' table comes after it: see ``null_worlds.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import null_worlds
 import numpy as np
 
 from mx_tasks.trading.cheats.lookup import identified, moves, public_histories
@@ -480,6 +481,12 @@ def main() -> int:
         print(f"| {name} | {what} | {passed:.0%} | {score:.3f} | {excess:+.2f} |", flush=True)
     for line in attacks(options.salts, source, options.data):
         print(line, flush=True)
+    print("\nThe small worlds, desks:")
+    bad += null_worlds.report(null_worlds.NAMES, options.salts, strategies=False, everything=False)
+    print("\nThe small worlds, strategy programs:")
+    bad += null_worlds.report(
+        null_worlds.NAMES, max(10, options.salts // 5), strategies=True, everything=False
+    )
     print(f"\n{bad} nulls over the limit" if bad else "\nno null over the limit")
     return 1 if bad else 0
 

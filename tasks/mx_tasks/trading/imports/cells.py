@@ -14,6 +14,11 @@ from mx_tasks.trading.market.errors import DataError
 DECIMALS = (".", ",")
 _LARGE = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_WRITTEN = {
+    ".": re.compile(r"[-+]?(\d*|\d{1,3}(,\d{2,3})*,\d{3})(\.\d*)?([eE][-+]?\d+)?"),
+    ",": re.compile(r"[-+]?(\d*|\d{1,3}(\.\d{3})+)(,\d*)?([eE][-+]?\d+)?"),
+}
+"""Numbers with that decimal sign; the other one stands before three digits."""
 _DECIMAL = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),(\d{1,2}|\d{4,})")
 _COMMA = re.compile(r"[-+]?\d+,\d+|[-+]?\d{1,3}(\.\d{3})+(,\d+)?")
 
@@ -58,6 +63,8 @@ def _decimal(cells: Sequence[str], column: str, where: str) -> str:
 def _number(cell: str, decimal: str) -> float:
     large = _LARGE.get(cell[-1:].upper(), 1.0)
     text = cell[:-1] if large != 1.0 else cell
+    if not _WRITTEN[decimal].fullmatch(text):
+        return float("nan")
     text = text.replace(".", "").replace(",", ".") if decimal == "," else text.replace(",", "")
     try:
         return float(text) * large

@@ -72,6 +72,7 @@ _HEADERLESS: Mapping[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
 }
+_BY_ASSET = "each column is named by a field and an asset, and read as that; leave it out"
 _WORDS = {name: what for what, names in _FIELDS.items() for name in names}
 _BEST = {name: place for names in _FIELDS.values() for place, name in enumerate(names)}
 
@@ -92,26 +93,48 @@ class Plan:
 def plan_of(
     table: Table, layout: str | None = None, price: str | None = None, symbol: str | None = None
 ) -> Plan:
-    """What the table's columns are. Raises DataError where that cannot be told, with the option that says it."""
+    """What the table's columns are.
+
+    Raises DataError where that cannot be told, with the option that says it, and for options that the columns leave no use for.
+    """
     if layout not in (None, *LAYOUTS):
         raise DataError(f"a layout is {' or '.join(LAYOUTS)}, not {layout!r}")
+    told = {"layout": layout, "price": price, "symbol": symbol}
     if not table.header:
+        _refuse(table, told, "long", "its columns have no names; put names above them, or leave it out")
         return _headerless(table)
     pairs = [name for name in table.names if isinstance(name, tuple)]
     if pairs:
         single = [name for name in table.names if isinstance(name, str)]
+        _refuse(table, told, "wide", _BY_ASSET)
         return _of_pairs(table, {name: name for name in pairs}, *_time(table, single))
     names = [name for name in table.names if isinstance(name, str)]
     time = _time(table, names)
     rest = [name for name in names if name not in time]
     flat = _flat_pairs(rest)
     if flat and layout != "wide":
+        _refuse(table, told, "wide", _BY_ASSET)
         return _of_pairs(table, flat, *time)
     rest = [name for name in rest if not _is_counter(table, name)]
     fields = _fields(table, rest)
-    if layout == "wide" or (layout is None and not fields and price is None):
+    named = symbol in rest and not is_number(_first(table, symbol or ""))
+    if layout == "wide" or (layout is None and not fields and price is None and not named):
+        _refuse(
+            table,
+            told,
+            "wide",
+            "each column is read as the closes of an asset; leave it out, or say layout='long' and price='COLUMN' where one column "
+            "names the assets (--layout, --price)",
+        )
         return _wide(table, time, rest, told=layout == "wide")
     return _long(table, time, rest, fields, layout, price, symbol)
+
+
+def _refuse(table: Table, told: Mapping[str, str | None], fits: str, why: str) -> None:
+    """Raises DataError for an option that would be passed over; ``fits`` is the layout that says what is done anyway."""
+    for name, value in told.items():
+        if value is not None and not (name == "layout" and value == fits):
+            raise DataError(f"{table.where}: {name}={value!r} (--{name}) has no use here: {why}")
 
 
 def plain(name: str) -> str:

@@ -40,12 +40,14 @@ DEFAULT_SOURCE = "bokeh"
 
 def _options(asked: str) -> dict[str, str]:
     """Options behind a file's name. Raises DataError for one that there is not."""
-    found = {}
+    found: dict[str, str] = {}
     for part in asked.split("&"):
         name, _, value = part.partition("=")
         if name not in READING_OPTIONS:
             guess, known = did_you_mean(name, READING_OPTIONS), ", ".join(READING_OPTIONS)
             raise DataError(f"a file has no option {name!r}{guess}; there are: {known}")
+        if name in found:
+            raise DataError(f"the option {name} is given twice, as {found[name]!r} and {value!r}")
         found[name] = value
     return found
 
@@ -105,6 +107,14 @@ def open_history(
     if asked:
         reading = replace(reading or Reading(), **_options(asked))
     if name in SOURCES:
+        chosen = [
+            each for each in READING_OPTIONS if reading is not None and getattr(reading, each) is not None
+        ]
+        if actions is not None or chosen:
+            raise DataError(
+                f"the source {name!r} is pinned, with its actions and how it is read: it takes no {(chosen or ['actions'])[0]}; "
+                "that is for files of yours"
+            )
         return load_source(name), SOURCES[name].requirement
     if Path(name).suffix or "/" in name:
         return read_file(name, actions, reading), "a file of the user's"

@@ -57,8 +57,10 @@ def read_times(texts: Sequence[str], where: str, order: str | None = None, zone:
         raise DataError(f"dates are {' or '.join(ORDERS)}, not {order!r}")
     cells = [text.strip() for text in texts]
     seconds, said, local = _seconds(cells, where, order)
-    if zone is not None and not local.zoned:
-        seconds, said = _moved(seconds, zone), f"{said}, clocks of {zone}"
+    if zone is not None:
+        moved = _moved(seconds, zone)
+        _check_zone(seconds, local, where, zone)
+        seconds, said = moved, f"{said}, clocks of {zone}"
     of_day = np.unique((seconds + local.offset) % DAY)
     if len(of_day) == 1 and of_day[0] == 0:
         days = (seconds + local.offset) // DAY
@@ -73,6 +75,15 @@ def read_times(texts: Sequence[str], where: str, order: str | None = None, zone:
     return Times(seconds.astype("datetime64[s]"), said)
 
 
+def _check_zone(seconds: NDArray[np.int64], local: _Local, where: str, zone: str) -> None:
+    """Raises DataError where a time zone would be passed over, or would move days that have no clock."""
+    why = "the times bring their own" if local.zoned else ""
+    if not why and not (seconds % DAY).any():
+        why = "the rows are days, without a clock"
+    if why:
+        raise DataError(f"{where}: timezone={zone!r} (--timezone) has no use here: {why}; leave it out")
+
+
 @dataclass(slots=True)
 class _Local:
     """How local clocks stood to UTC, where cells tell."""
@@ -83,6 +94,10 @@ class _Local:
 
 def _seconds(cells: list[str], where: str, order: str | None) -> tuple[NDArray[np.int64], str, _Local]:
     first = next((cell for cell in cells if cell), "")
+    if order is not None and not _YEAR_LAST.fullmatch(first):
+        raise DataError(
+            f"{where}: dates={order!r} (--dates) has no use here: {first!r} does not end with the year; leave it out"
+        )
     none = _Local(np.zeros(len(cells), dtype=np.int64))
     if _FLOAT.fullmatch(first):
         return _of_numbers(cells, where, none)

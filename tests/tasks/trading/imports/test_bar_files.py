@@ -269,3 +269,112 @@ def test_an_option_that_is_none_is_one_clear_error(name: str, tmp_path: Path) ->
     options: Any = {name: "nonsense"}
     with pytest.raises(DataError, match="nonsense"):
         read_file(written(tmp_path, text), **options)
+
+
+TABLES = {
+    "wide": "date,AAPL,MSFT\n2020-01-02,1,2\n2020-01-03,2,3\n2020-01-06,3,4\n",
+    "pairs": "date,AAPL_close,MSFT_close\n2020-01-02,1,2\n2020-01-03,2,3\n2020-01-06,3,4\n",
+    "two header rows": "Price,Close,Close\nTicker,A,B\nDate,,\n2020-01-02,1,2\n2020-01-03,2,3\n2020-01-06,3,4\n",
+    "no header": "1577923200000,1,2,1,2,5\n1578009600000,2,3,1,2.5,5\n1578268800000,2,4,1,3,5\n",
+    "long": "date,ticker,close\n2020-01-02,X,2\n2020-01-03,X,3\n2020-01-06,X,4\n",
+    "zones": "datetime,close\n2020-01-02T09:00+01:00,1\n2020-01-02T10:00+01:00,2\n2020-01-02T11:00+01:00,3\n",
+}
+USED = {
+    "wide": {("layout", "wide"), ("price", "AAPL")},
+    "pairs": {("layout", "wide")},
+    "two header rows": {("layout", "wide")},
+    "no header": {("layout", "long")},
+    "long": {("layout", "long"), ("price", "close"), ("symbol", "ticker")},
+    "zones": {("layout", "long"), ("layout", "wide"), ("price", "close")},
+}
+"""Options that say something of those tables; the others have no use there."""
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("layout", "long"),
+        ("layout", "wide"),
+        ("dates", "day-first"),
+        ("timezone", "Asia/Tokyo"),
+        ("price", "AAPL"),
+        ("price", "close"),
+        ("symbol", "AAPL"),
+        ("symbol", "ticker"),
+        ("symbol", "elsewhere"),
+    ],
+)
+def test_no_option_is_passed_over(table: str, name: str, value: str, tmp_path: Path) -> None:
+    """``--symbol`` on a wide file was dropped without a word; so were others that a form of file has no use for."""
+    path, options = written(tmp_path, TABLES[table]), {name: value}
+    assert read_file(path).bars.count == 3
+    if (name, value) in USED[table]:
+        assert read_file(path, **options).bars.count == 3  # type: ignore[arg-type]
+        return
+    with pytest.raises(DataError) as error:
+        read_file(path, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+    assert value in str(error.value) or name == "layout"
+
+
+@pytest.mark.parametrize("option", ["price", "symbol"])
+def test_an_option_without_use_names_its_value_and_a_way_out(option: str, tmp_path: Path) -> None:
+    path = written(tmp_path, TABLES["wide"])
+    options: Any = {option: "MSFT", "layout": "wide"}
+    with pytest.raises(DataError, match=rf"{option}='MSFT' \(--{option}\) has no use here.*leave it out"):
+        read_file(path, **options)
+    text = "date,ticker,level\n2020-01-02,X,2\n2020-01-03,X,3\n2020-01-06,X,4\n"
+    history = read_file(written(tmp_path, text), symbol="ticker", price="level")
+    assert (history.bars.symbols, history.bars.close[:, 0].tolist()) == (("X",), [2.0, 3.0, 4.0])
+    with pytest.raises(DataError, match="say price='COLUMN'"):
+        read_file(written(tmp_path, text), symbol="ticker")
+
+
+def test_a_zone_moves_no_day(tmp_path: Path) -> None:
+    """Dates without a clock, told to be of Tokyo, were read as those of the day before."""
+    path = written(tmp_path, TABLES["wide"])
+    with pytest.raises(DataError, match=r"timezone='Asia/Tokyo' .* without a clock; leave it out"):
+        read_file(path, timezone="Asia/Tokyo")
+    hours = "datetime,close\n2020-01-02 09:00,1\n2020-01-02 10:00,2\n2020-01-02 11:00,2\n"
+    assert (
+        str(read_file(written(tmp_path, hours), timezone="Asia/Tokyo").bars.dates[0]) == "2020-01-02T00:00:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal", "read"),
+    [
+        (("1.5", "2.5"), ",", None),
+        (("1,5", "2,5"), ".", None),
+        (("1,234.5", "2,345.5"), ".", 1234.5),
+        (("12,34,567.5", "12,34,568.5"), ".", 1234567.5),
+        (("1.234,5", "2.345,5"), ",", 1234.5),
+        (("1.2345,5", "2.345,5"), ",", None),
+        (("1,2345.5", "2,345.5"), ".", None),
+        (("1,5", "2,5"), None, 1.5),
+    ],
+)
+def test_a_decimal_sign_that_is_wrong_makes_no_number_ten_times_as_large(
+    cells: tuple[str, str], decimal: str | None, read: float | None, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "\n".join(["date;close", f"2020-01-02;{cells[0]}", f"2020-01-03;{cells[1]}"]))
+    if read is None:
+        with pytest.raises(DataError, match="not a number"):
+            read_file(path, decimal=decimal)
+        return
+    assert read_file(path, decimal=decimal).bars.close[0, 0] == read
+
+
+def test_a_pinned_source_takes_no_options(tmp_path: Path) -> None:
+    from mx_tasks.trading.imports.files import Reading
+    from mx_tasks.trading.imports.sources import open_history
+
+    with pytest.raises(DataError, match=r"'bokeh' is pinned.*takes no symbol"):
+        open_history("bokeh", reading=Reading(symbol="AAPL"))
+    with pytest.raises(DataError, match="takes no gaps"):
+        open_history("bokeh?gaps=drop")
+    with pytest.raises(DataError, match="takes no actions"):
+        open_history("bokeh", tmp_path / "actions.csv")
+    with pytest.raises(DataError, match="dates is given twice"):
+        open_history(f"{tmp_path}/a.csv?dates=day-first&dates=month-first")

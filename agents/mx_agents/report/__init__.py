@@ -91,7 +91,7 @@ def _write(target: Path, page: str) -> None:
 
 def _write_picture(folder: Path, page: Path) -> None:
     """Beside the page of a run that traded: ``trading.png``, one more for each further task set, where matplotlib is installed."""
-    from mx_agents.bench.summary import last_rows
+    from mx_agents.bench import last_rows
     from mx_agents.report.trading_section import draw, groups
     from mx_agents.runs.folder import read_lines
 

@@ -14,9 +14,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mx_agents.bench.config import BenchConfig
-from mx_agents.bench.cost import tokens_by_agent
-from mx_agents.bench.summary import (
+from mx_agents.bench import (
+    BenchConfig,
     MethodSummary,
     Outcome,
     Table,
@@ -24,7 +23,8 @@ from mx_agents.bench.summary import (
     notes,
     read_outcomes,
     summarise,
-    tables,
+    tables_by_set,
+    tokens_by_agent,
     why_invalid,
 )
 from mx_agents.report.charts import Whisker, colour_of, heat_map, whisker, whisker_axis
@@ -50,7 +50,7 @@ def bench_page(folder: Path, config: dict[str, Any], *, live: bool = False) -> s
     asked = BenchConfig.from_dict(config, str(folder / "config.yaml"))
     lines = read_lines(folder / "episodes.jsonl")
     rows, outcomes = last_rows(lines), read_outcomes(lines)
-    groups = tables(outcomes, asked.methods)
+    groups = tables_by_set(outcomes, asked.methods)
     overall = summarise(outcomes, asked.methods)
     body = [
         _leaderboard(f"Leaderboard{_of(group, groups)}", group.rows, asked, group, outcomes)

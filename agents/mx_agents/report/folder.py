@@ -10,8 +10,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from mx_agents.bench.config import BenchConfig
-from mx_agents.bench.summary import read_outcomes, summarise
+from mx_agents.bench import BenchConfig, read_outcomes, summarise
 from mx_agents.errors import UsageError
 from mx_agents.runs.folder import read_config, read_lines
 

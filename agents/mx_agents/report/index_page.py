@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from mx_agents.bench.compare import Comparison, compare, settings_of
+from mx_agents.bench import Comparison, compare_runs, settings_of
 from mx_agents.report.charts import Whisker, whisker
 from mx_agents.report.folder import Result, RunEntry, runs_in
 from mx_agents.report.page import page, section, table
@@ -94,7 +94,7 @@ def pair_page(first: RunEntry, second: RunEntry) -> str:
     names = [escape(entry.name) for entry in both]
     body = [section("The two", table(["", *names], facts, kind="plain"))]
     if first.kind == second.kind == "bench":
-        found = compare(first.folder, second.folder)
+        found = compare_runs(first.folder, second.folder)
         body.append(_paired(found, names))
         settings = found.settings
     else:

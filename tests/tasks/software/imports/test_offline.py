@@ -39,7 +39,7 @@ MISSING = {
     "requirements": ("uv pip install -r /tests/req.txt && true\n", "requirements"),
     "download": (
         "set -o pipefail; curl -L https://example.org/data.csv > data.csv\n",
-        "a verifier has no network",
+        "there is no network",
     ),
 }
 

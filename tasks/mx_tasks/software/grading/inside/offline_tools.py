@@ -14,7 +14,7 @@ import sys
 from importlib import metadata, util
 from typing import List, Tuple
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.realpath(__file__))
 VALUED = (
     "-p",
     "--python",
@@ -232,8 +232,8 @@ def note(text: str) -> None:
 def fail(command: str, words: "List[str]", why: str) -> None:
     """Become the image's own command of that name, or end with the reason."""
     real = shutil.which(command, path=others())
-    if real is not None:
-        os.environ.update(PATH=others(), UV_OFFLINE="1", PIP_NO_INDEX="1")
+    if real is not None and "MX_OFFLINE" not in os.environ:
+        os.environ.update(MX_OFFLINE="1", PATH=others(), UV_OFFLINE="1", PIP_NO_INDEX="1")
         note("%s: %s; trying %s" % (command, why, real))
         os.execv(real, [real, *words])
     note("%s %s: %s, and a verifier has no network" % (command, " ".join(words), why))

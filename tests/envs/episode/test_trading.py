@@ -100,7 +100,9 @@ while market.left:
     assert log == ["41", "40", "False", *first, *second]
 
 
-@pytest.mark.filterwarnings("ignore:.*NumPy array", "ignore:.*probably should be gymnasium")
+@pytest.mark.filterwarnings(
+    "ignore:.*NumPy array", "ignore:.*probably should be gymnasium", "ignore:.*has no option .options."
+)
 @pytest.mark.parametrize("name", ["regime", "no-edge"])
 def test_conformance(name: str, bubblewrap: Any) -> None:
     api_test(trading_v0.raw_env(tasks=tasks(name), sandbox=bubblewrap), num_cycles=20)

@@ -75,8 +75,9 @@ def test_every_task_set_that_is_at_hand_goes_into_another_process(name):
     try:
         tasks = load_task_set(name)
     except TaskSetError as error:
-        assert "set MX_" in str(error)  # noqa: PT017  # a user's own copy, which is not here
-        return
+        if "set MX_" not in str(error) and "needs a package" not in str(error):
+            raise
+        pytest.skip(str(error))  # a user's own copy of a benchmark or package of bars, which is not here
     split = next(split for split in ("validation", "train", "test") if tasks.size(split) != 0)
     before = tasks.task(split, 0)
     for way in WAYS.values():

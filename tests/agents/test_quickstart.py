@@ -142,8 +142,8 @@ def test_the_pages_show_the_examples_as_they_are(name: str) -> None:
 
 
 FIRST_PARTY = ("agents/mx_agents", "mx_envs", "tasks/mx_tasks", "sandboxes/mx_sandboxes")
-INNER = {"MX_ABUSE_SECRET", "MX_LEFT"}
-"""What attacks of the abuse suite call theirs."""
+INNER = {"MX_ABUSE_SECRET", "MX_LEFT", "MX_OFFLINE"}
+"""What attacks of the abuse suite, and stand-ins for package managers in a sandbox, call theirs."""
 
 
 def named_in(*folders: str) -> set[str]:

@@ -70,6 +70,7 @@ class Said:
 
 class Counting:
     '''Its server counts its own tokens, but for every second answer.'''
+    tells_samples = True
     def __init__(self):
         self.asked = 0
     def sample(self, seen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from mx_agents.episodes import answers_of
 from mx_agents.policy import Policy
@@ -31,6 +31,7 @@ class Routed:
 
     default: tuple[str, Policy]
     routes: tuple[tuple[str, str, Policy], ...]
+    tells_samples: ClassVar[bool] = True
 
     def act(self, observations: Sequence[Observation]) -> list[str]:
         """One answer per observation."""

@@ -100,7 +100,7 @@ def test_where_answers_are_of_two_kinds_there_is_all_or_nothing(box: Sandbox) ->
     task = programs(PRIMES)
     coins = [
         f"n = int(input())\nprint('PRIME' if {rule} else 'COMPOSITE')\n"
-        for rule in ("n % 2", "hash(str(n)) % 3", "n < 8", "n in (2, 3, 5, 7)")
+        for rule in ("n % 2", "hash(str(n)) % 3", "n < 8", "n in (2, 3)")
     ]
     assert scores(box, task, [PRIME, *coins]) == [1.0, 0.0, 0.0, 0.0, 0.0]
 

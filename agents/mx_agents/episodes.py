@@ -204,8 +204,9 @@ def answers_of(policy: Policy, observations: list[Observation]) -> tuple[list[st
     if not getattr(policy, "tells_samples", False):
         return ask(policy, observations), [None] * len(observations)
     name = f"{type(policy).__name__}.sample"
-    samples = list(called(name, getattr(policy, "sample"), observations))  # noqa: B009  # no part of the protocol
-    return checked_texts(name, [_spoken(each) for each in samples], len(observations)), samples
+    samples = called(name, getattr(policy, "sample"), observations)  # noqa: B009  # no part of the protocol
+    texts = [_spoken(each) for each in samples] if isinstance(samples, list | tuple) else samples
+    return checked_texts(name, texts, len(observations)), list(samples)
 
 
 def _spoken(sample: Any) -> str:

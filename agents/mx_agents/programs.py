@@ -85,9 +85,8 @@ def _environment(url: str, key: str, prompt: str) -> dict[str, str]:
         "MX_URL": url,
         "MX_TASK_PROMPT": prompt,
     }
-    preset = {
-        "OPENAI_DEFAULT_MODEL": MODELS[0]
-    }  # or a framework takes some vendor's model, and its reasoning settings
+    # without one a framework takes some vendor's model, and asks with that model's settings for reasoning
+    preset = {"OPENAI_DEFAULT_MODEL": MODELS[0]}
     if "ANTHROPIC_AUTH_TOKEN" in os.environ:  # goes before the key
         own["ANTHROPIC_AUTH_TOKEN"] = key
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]))

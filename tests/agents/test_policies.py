@@ -251,6 +251,12 @@ class BrokenLater(Base):
         await asyncio.sleep(0)
         raise OSError
 
+class Mute(Base):
+    tells_samples = True
+
+    def sample(self, observations):
+        pass
+
 class Foreign(Base):
     def sample(self, population, k):
         raise AssertionError("a method of its own, which nobody is to call")
@@ -279,6 +285,7 @@ SAID = {
     "Generous": "Generous.act gave 9 answers to 2 questions: it owes one for each, in order",
     "Bytes": "Bytes.act gave a bytes for answer 1 of 2: a text is owed",
     "Number": "Number.act gave a int for answer 1 of 2: a text is owed",
+    "Mute": "Mute.sample gave a NoneType where a list of 2 texts was asked for: does it lack a return?",
     "Broken": "Broken.act raised KeyError: 'boom' (",
     "BrokenLater": "BrokenLater.act raised OSError (",
 }

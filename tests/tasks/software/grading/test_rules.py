@@ -253,11 +253,13 @@ def test_functions_are_compared_as_published(rules: ModuleType) -> None:
         1 + 0j,
     ]
 
-    def apps_there(output: Any, want: Any) -> bool:
+    def apps_but_for_firsts(output: Any, want: Any) -> bool:
         output = list(output) if isinstance(output, tuple) else output
-        right = output == want or (isinstance(want, list) and bool(want) and output == want[0])
+        right = output == want or (isinstance(want, list) and len(want) == 1 and output == want[0])
         try:
-            return right or (isinstance(output[0], tuple) and [list(x) for x in output] == want[0])
+            return right or (
+                len(want) == 1 and isinstance(output[0], tuple) and [list(x) for x in output] == want[0]
+            )
         except (TypeError, IndexError, KeyError):
             return right
 
@@ -266,7 +268,11 @@ def test_functions_are_compared_as_published(rules: ModuleType) -> None:
     assert [rules.live_value(a, b) for a, b in pairs] == [
         (list(a) if isinstance(a, tuple) else a) == b for a, b in pairs
     ]
-    assert [rules.apps_value(a, b) for a, b in pairs] == [apps_there(a, b) for a, b in pairs]
+    assert [rules.apps_value(a, b) for a, b in pairs] == [apps_but_for_firsts(a, b) for a, b in pairs]
+    assert not rules.apps_value(3, [3, 4])  # the harness passes the first item of a wanted list
+    assert rules.apps_value([3, 4], [[3, 4]])
+    assert rules.contest_output("INF 1.000001\n", "inf 1.0\n")
+    assert not rules.contest_output("inf 1.1\n", "inf 1.0\n")
 
 
 EXPRESSIONS = """0; 1; True; False; 1.0; -0.0; 0.1 + 0.2; 0.3; 10 ** 30; 1e300 * 1e10; float('nan'); None; ''; 'a'; b'a'; []; (); {}

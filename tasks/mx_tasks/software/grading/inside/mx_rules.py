@@ -77,7 +77,7 @@ def _lowered(text: str) -> List[str]:
 
 def _contest_word(got: str, want: str) -> bool:
     numbers = _numbers(got, want)
-    if numbers is None:
+    if got == want or numbers is None:  # the first for what is infinite
         return got == want
     if WHOLE.fullmatch(got) and WHOLE.fullmatch(want):
         return int(got) == int(want)
@@ -109,11 +109,14 @@ def live_value(got: Any, want: Any) -> bool:
 
 
 def apps_value(got: Any, want: Any) -> bool:
-    """APPS' functions: ``==`` with the wanted value or the first that it holds; a tuple, or tuples in a list, are lists."""
+    """APPS' functions: ``==`` with what is wanted, or with what that is wrapped in; a tuple, or tuples in a list, are lists.
+
+    The harness takes the first of several, too. That is not taken over: the first item of a wanted list is no answer.
+    """
     value = list(got) if isinstance(got, tuple) else got
     if value == want:
         return True
-    if not isinstance(want, list) or not want:
+    if not isinstance(want, list) or len(want) != 1:
         return False
     if value == want[0]:
         return True

@@ -17,10 +17,11 @@ from mx_agents.runs.folder import check_writable
 from mx_agents.terminal import visible
 from mx_sandboxes import Sandbox, SandboxError
 from mx_tasks import check_split, load_task_set
+from mx_tasks.cache import cache_folder
 from mx_tasks.errors import did_you_mean
 from mx_tasks.harbor.exporting import export_tasks
 from mx_tasks.software.errors import SourceError
-from mx_tasks.software.generate.making import cache_folder, make_pair, make_planted
+from mx_tasks.software.generate.making import make_pair, make_planted
 from mx_tasks.software.imports.harbor_import import import_harbor
 from mx_tasks.software.imports.importing import KINDS, import_functions
 from mx_tasks.software.imports.inspect_import import import_inspect

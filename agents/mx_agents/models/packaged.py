@@ -18,7 +18,7 @@ from typing import Any
 
 from mx_agents.errors import UsageError
 from mx_sandboxes.extras import how_to_install
-from mx_tasks.software.generate.making import cache_folder
+from mx_tasks.cache import cache_folder
 
 READER = "gguf"
 """The package that transformers reads GGUF with."""

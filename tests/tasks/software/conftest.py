@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from mx_sandboxes import Limits, Sandbox, open_sandbox
+from mx_tasks import Task
+from mx_tasks.software.sets.directories import DirectoryTasks
 
 OLD = """'''Words and lists.'''
 
@@ -98,3 +100,27 @@ def box() -> Iterator[Sandbox]:
         if not opened.run(["python", "-c", "import pytest"], limits=Limits(wall_s=60)).ok:
             pytest.skip("the sandbox has no pytest: apt-get install python3-pytest")
         yield opened
+
+
+@pytest.fixture
+def judged_by_harbor(box: Sandbox) -> Callable[[DirectoryTasks, Task], None]:
+    """Holds the grader that a task's directory has for Harbor to ours: all for the reference, nothing for nothing."""
+
+    def judge(task_set: DirectoryTasks, task: Task) -> None:
+        directory = task_set.directory(task)
+        files = directory.solution.items()
+        gold = {name[len("files/") :]: data for name, data in files if name.startswith("files/")}
+        for submitted, reward in ((gold, b"1\n"), ({}, b"0\n")):
+            done = box.run(
+                ["python", "tests/harbor_grade.py", "original", "app", "tests", "reward.txt"],
+                files={
+                    **{f"original/{name}": data for name, data in task.files.items()},
+                    **{f"app/{name}": data for name, data in {**task.files, **submitted}.items()},
+                    **{f"tests/{name}": data for name, data in directory.tests.items()},
+                },
+                collect=["reward.txt"],
+                limits=Limits(wall_s=60, cpu_s=60, memory_bytes=1 << 30),
+            )
+            assert done.files.get("reward.txt") == reward, done.stdout[-1500:] + done.stderr[-1500:]
+
+    return judge

@@ -85,12 +85,6 @@ def adopt_all(records: Sequence[Record], sandbox: Sandbox, *, cache: Path | None
     return list(in_order(lambda record: _remembered(record, sandbox, cache), records, AT_ONCE))
 
 
-def cache_folder() -> Path:
-    """Where what was found about records is kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "mx-envs" / "hardware"
-
-
 def _remembered(record: Record, sandbox: Sandbox, cache: Path | None) -> Adopted:
     if cache is None:
         return adopt(record, sandbox)

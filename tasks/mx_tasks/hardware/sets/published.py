@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, open_sandbox
+from mx_tasks.cache import cache_folder
 from mx_tasks.errors import TaskSetError, check_split, did_you_mean
 from mx_tasks.hardware.grading.judge import Verdict, driver_version, grade_answer
 from mx_tasks.hardware.grading.picture import grade_of
-from mx_tasks.hardware.imports.adoption import Adopted, Record, adopt_all, cache_folder, gold_text
+from mx_tasks.hardware.imports.adoption import Adopted, Record, adopt_all, gold_text
 from mx_tasks.hardware.imports.cvdp import read_cvdp
 from mx_tasks.hardware.imports.rtllm import read_rtllm
 from mx_tasks.hardware.imports.verilog_eval import read_verilog_eval
@@ -49,7 +50,7 @@ class ImportedTasks:
         if not place.exists():
             raise TaskSetError(f"{name} is read from your own copy: there is no {place}")
         self.name = name
-        adopted = _adopted(read(place), sandbox, cache_folder() if cache else None)
+        adopted = _adopted(read(place), sandbox, cache_folder() / "hardware" if cache else None)
         self.refused: Mapping[str, str] = {a.record.id: a.reason for a in adopted if a.circuit is None}
         self._records = {a.record.id: a.record for a in adopted if a.circuit is not None}
         self._circuits = {a.record.id: a.circuit for a in adopted if a.circuit is not None}

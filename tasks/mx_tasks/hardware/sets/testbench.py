@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mx_sandboxes import Sandbox
+from mx_tasks.cache import cache_folder
 from mx_tasks.errors import SPLITS
 from mx_tasks.hardware.generate.families import KINDS, Family
 from mx_tasks.hardware.generate.mutants import mutants_of
@@ -17,7 +18,6 @@ from mx_tasks.hardware.generate.spec import Spec, second_design, table_design
 from mx_tasks.hardware.generate.vectors import circuit
 from mx_tasks.hardware.generate.wording import WORDINGS, instruction
 from mx_tasks.hardware.grading.judge import LONGEST_ANSWER, driver_version, run_driver
-from mx_tasks.hardware.imports.adoption import cache_folder
 from mx_tasks.hardware.rtl.answers import submitted
 from mx_tasks.hardware.rtl.circuit import Circuit
 from mx_tasks.hardware.rtl.tools import BENCH_TOOLS
@@ -166,7 +166,7 @@ def prepare(drawn: Drawn, sandbox: Sandbox) -> Prepared:
         "steps": vectors.steps,
     }
     key = hashlib.sha256(json.dumps([driver_version(), request]).encode()).hexdigest()[:32]
-    place = cache_folder() / f"testbench-{key}.json"
+    place = cache_folder() / "hardware" / f"testbench-{key}.json"
     try:
         kept = json.loads(place.read_text("utf-8"))
         return Prepared((kept[0], kept[1]), tuple(kept[2:]))

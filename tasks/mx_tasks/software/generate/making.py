@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, SandboxError
+from mx_tasks.cache import cache_folder
 from mx_tasks.harbor.directory import TaskDirectory, write_directory
 from mx_tasks.side_by_side import in_order
 from mx_tasks.software.errors import SourceError
@@ -32,12 +32,6 @@ LIGHT = 30
 """Of the tests that pass already, so many are run beside those to be mended while cheats are tried."""
 JOURNAL = ".journal.json"
 DONE = "done"
-
-
-def cache_folder() -> Path:
-    """Where downloads and tasks that are made on demand are kept: ``MX_CACHE``, or mx-envs in the user's cache folder."""
-    own = os.environ.get("MX_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mx-envs"
 
 
 def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEATS) -> str:

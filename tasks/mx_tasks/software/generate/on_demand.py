@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mx_sandboxes import Sandbox, open_sandbox
+from mx_tasks.cache import cache_folder
 from mx_tasks.software.errors import SourceError
-from mx_tasks.software.generate.making import cache_folder, make_pair, make_planted
+from mx_tasks.software.generate.making import make_pair, make_planted
 from mx_tasks.software.generate.releases import previous_version
 from mx_tasks.software.sets.directories import DirectoryTasks
 

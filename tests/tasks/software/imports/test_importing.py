@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mx_sandboxes import Limits, Sandbox
+from mx_sandboxes import Sandbox
 from mx_tasks import Submission
 from mx_tasks.software.errors import SourceError
 from mx_tasks.software.imports.importing import import_functions
@@ -181,27 +182,11 @@ BUCKETS = {
     ("kind", "entry"), [("humaneval", HUMAN_EVAL), ("mbpp", MBPP), ("quixbugs", BUCKETS)]
 )
 def test_what_is_imported_is_judged_alike_by_the_grader_that_harbor_runs(
-    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object]
+    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, object], judged_by_harbor: Any
 ) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text(json.dumps(entry))
     task_set, said = bring(box, kind, path, tmp_path / "out")
     assert task_set is not None, said
     task = task_set.task("test", 0)
-    directory = task_set.directory(task)
-    gold = {
-        name[len("files/") :]: data for name, data in directory.solution.items() if name.startswith("files/")
-    }
-    for submitted, reward in ((gold, b"1\n"), ({}, b"0\n")):
-        files = {
-            **{f"original/{name}": data for name, data in task.files.items()},
-            **{f"app/{name}": data for name, data in {**task.files, **submitted}.items()},
-            **{f"tests/{name}": data for name, data in directory.tests.items()},
-        }
-        done = box.run(
-            ["python", "tests/harbor_grade.py", "original", "app", "tests", "reward.txt"],
-            files=files,
-            collect=["reward.txt"],
-            limits=Limits(wall_s=60, cpu_s=60, memory_bytes=1 << 30),
-        )
-        assert done.files.get("reward.txt") == reward, done.stdout[-1500:] + done.stderr[-1500:]
+    judged_by_harbor(task_set, task)

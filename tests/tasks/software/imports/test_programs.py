@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mx_sandboxes import Limits, Sandbox
+from mx_sandboxes import Sandbox
 from mx_tasks import Submission, Task
 from mx_tasks.software.imports import programs
 from mx_tasks.software.imports.importing import import_functions
@@ -336,23 +336,7 @@ def test_what_is_left_out_is_said(box: Sandbox, tmp_path: Path, monkeypatch: pyt
     ("kind", "entry"), [("apps", APPS), ("apps", APPS_CLASS), ("code-contests", CONTESTS)]
 )
 def test_what_is_imported_is_judged_alike_by_the_grader_that_harbor_runs(
-    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, Any]
+    box: Sandbox, tmp_path: Path, kind: str, entry: dict[str, Any], judged_by_harbor: Any
 ) -> None:
     task_set, task = the_task(box, kind, entry, tmp_path)
-    directory = task_set.directory(task)
-    gold = {
-        name[len("files/") :]: data for name, data in directory.solution.items() if name.startswith("files/")
-    }
-    for submitted, reward in ((gold, b"1\n"), ({}, b"0\n")):
-        files = {
-            **{f"original/{name}": data for name, data in task.files.items()},
-            **{f"app/{name}": data for name, data in {**task.files, **submitted}.items()},
-            **{f"tests/{name}": data for name, data in directory.tests.items()},
-        }
-        done = box.run(
-            ["python", "tests/harbor_grade.py", "original", "app", "tests", "reward.txt"],
-            files=files,
-            collect=["reward.txt"],
-            limits=Limits(wall_s=60, cpu_s=60, memory_bytes=1 << 30),
-        )
-        assert done.files.get("reward.txt") == reward, done.stdout[-1500:] + done.stderr[-1500:]
+    judged_by_harbor(task_set, task)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from mx_sandboxes import Limits, open_sandbox
-from mx_sandboxes.backends.bubblewrap.users import IDS, give_back, take_user, users
+from mx_sandboxes.backends.bubblewrap.users import IDS, Users, users
 
 pytestmark = [
     pytest.mark.bubblewrap,
@@ -31,35 +30,28 @@ channel.recv(1)
 LOOK = "import fcntl, os\nprint(min(fcntl.fcntl(os.pipe()[0], 1032) for _ in range(3)))"
 
 
-@pytest.fixture
-def taken() -> Iterator[list[int]]:
-    """Users that the test took, given back at its end."""
-    mine: list[int] = []
-    yield mine
-    for user in mine:
-        give_back(user)
-
-
 @pytest.mark.parametrize("births", [IDS - 1, IDS, IDS + 1, 5 * IDS])
-def test_one_that_lives_long_shares_its_user_with_nobody(taken: list[int], births: int) -> None:
-    first = take_user()
+def test_one_that_lives_long_shares_its_user_with_nobody(births: int) -> None:
+    own = Users(users())
+    first = own.take()
     assert first in users()
-    taken.append(first)
     seen = set()
     for _ in range(births):
-        other = take_user()
+        other = own.take()
         assert other != first
         seen.add(other)
-        give_back(other)
+        own.give_back(other)
     assert len(seen) > 1  # what a dead slot leaves behind, its successor does not meet at once
 
 
-def test_where_there_are_too_many_each_user_has_as_few_as_can_be(taken: list[int]) -> None:
-    before = [take_user() for _ in range(3 * IDS)]
-    taken += [user for user in before if user is not None]
-    counts = sorted(taken.count(user) for user in users())
-    assert counts[-1] - counts[0] <= 1 + IDS  # other tests' slots have some, too
-    assert set(taken) <= set(users())
+def test_where_there_are_too_many_each_user_has_as_few_as_can_be() -> None:
+    own = Users(users())
+    taken = [own.take() for _ in range(3 * IDS)]
+    assert {taken.count(user) for user in users()} == {3}
+
+
+def test_who_is_not_root_has_no_users_to_give() -> None:
+    assert Users(range(0)).take() is None
 
 
 def test_pipes_of_a_slot_are_none_of_its_later_neighbours(bubblewrap_or_skip: object) -> None:

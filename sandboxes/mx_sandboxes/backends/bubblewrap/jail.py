@@ -25,7 +25,7 @@ from typing import IO
 
 from mx_sandboxes.backends.bubblewrap.packages import PLACE, archive, check_tools
 from mx_sandboxes.backends.bubblewrap.pinned import pinned_binds
-from mx_sandboxes.backends.bubblewrap.users import give_back, take_user
+from mx_sandboxes.backends.bubblewrap.users import of_this_process
 from mx_sandboxes.limits import cgroups, seccomp
 from mx_sandboxes.limits.capabilities import of_bubblewrap
 from mx_sandboxes.sandbox import Limits, SandboxUnavailableError
@@ -167,7 +167,7 @@ class Bubble:
             self.kill()
             hang_up(self._stream)
             self._process.wait()
-            give_back(self._user)
+            of_this_process().give_back(self._user)
             self._stream.close()
             self._errors.close()
             if self._group is not None:
@@ -297,7 +297,7 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
     errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the jail
     group: cgroups.Group | None = None
     figures: list[int] = []
-    uid = take_user()
+    uid = of_this_process().take()
     try:
         group = None if groups is None else cgroups.Group(groups)
         figures = [] if group is None else group.figures()
@@ -320,7 +320,7 @@ def _birth(packages: bytes | None, groups: cgroups.Place | None, tools: tuple[st
 
         bubble = Bubble(spawn(start), ours, errors, group, uid)
     except BaseException:
-        give_back(uid)
+        of_this_process().give_back(uid)
         ours.close()
         errors.close()
         if group is not None:

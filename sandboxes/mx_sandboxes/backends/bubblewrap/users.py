@@ -1,20 +1,19 @@
 """Who a slot is to the kernel: a user id that nobody else has, as long as there are enough.
 
 The kernel counts some things by user, such as the memory of pipes. Where this process is root, slots take turns with ids of which
-no other process has one, and no two living slots have the same while there are at most 16.
+no other process has one, and no two living slots have the same while there are at most 32.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-IDS = 16
-_lock = threading.Lock()
-_taken: Counter[int] = Counter()
-_last = -1
+IDS = 32
 
 
 def users() -> range:
@@ -30,22 +29,38 @@ def users() -> range:
     return range(first, first + IDS)
 
 
-def take_user() -> int | None:
-    """The user id for one more slot, one of the least taken, in turn; None where slots are this user's."""
-    global _last
-    found = users()
-    if not found:
-        return None
-    with _lock:
-        turn = [found[(_last + step) % len(found)] for step in range(1, len(found) + 1)]
-        user = min(turn, key=lambda one: _taken[one])
-        _last = found.index(user)
-        _taken[user] += 1
-        return user
+class Users:
+    """Who has which of some user ids."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self._ids = ids
+        self._lock = threading.Lock()
+        self._taken: Counter[int] = Counter()
+        self._next = 0
+
+    def take(self) -> int | None:
+        """The user id for one more slot, one of the least taken, in turn; None where slots are this user's."""
+        with self._lock:
+            turn = [*self._ids[self._next :], *self._ids[: self._next]]
+            if not turn:
+                return None
+            user = min(turn, key=lambda one: self._taken[one])
+            self._next = (self._ids.index(user) + 1) % len(self._ids)
+            self._taken[user] += 1
+            return user
+
+    def give_back(self, user: int | None) -> None:
+        """The slot that had this user id is over."""
+        if user is not None:
+            with self._lock:
+                self._taken[user] -= 1
 
 
-def give_back(user: int | None) -> None:
-    """The slot that had this user id is over."""
-    if user is not None:
-        with _lock:
-            _taken[user] -= 1
+def of_this_process() -> Users:
+    """The users of this process's slots; what it forks has others."""
+    return _of(os.getpid())
+
+
+@functools.cache
+def _of(_: int) -> Users:
+    return Users(users())

@@ -6,6 +6,8 @@ VENV ?= .venv
 RUN ?= runs/demo
 PYTHON_BIN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Many tests wait: for a time limit, an engine, a server. How many run at a time is decided in tests/conftest.py.
+SIDE_BY_SIDE := --numprocesses=auto --dist=worksteal
 
 .PHONY: help counts setup demo test test-newest test-oldest test-interrupts test-kills lock lint format wheel wheel-test clean
 
@@ -26,16 +28,16 @@ setup: $(READY) ## make .venv and install everything
 demo: $(READY) ## train a designer and an executor together, compare with either one frozen, write a report
 	scripts/demo.sh $(VENV) $(RUN)
 
-test: $(READY) ## run all tests; ARGS are pytest's, as in make test ARGS=tests/tasks
-	$(PYTHON_BIN) -m pytest $(ARGS)
+test: $(READY) ## run all tests, several at a time; ARGS are pytest's, as in make test ARGS=tests/tasks
+	$(PYTHON_BIN) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-newest: ## the same on the newest of everything that pyproject.toml allows, in .venv-newest
 	scripts/setup.sh $(VENV)-newest newest
-	$(VENV)-newest/bin/python -m pytest $(ARGS)
+	$(VENV)-newest/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-oldest: ## the same on the oldest, in .venv-oldest
 	scripts/setup.sh $(VENV)-oldest oldest
-	$(VENV)-oldest/bin/python -m pytest $(ARGS)
+	$(VENV)-oldest/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lock: $(READY) ## choose the versions of requirements.lock anew; ARGS are uv's: none keeps what can stay, ARGS=--upgrade takes the newest
 	$(PYTHON_BIN) scripts/resolve.py locked requirements.lock $(ARGS)

@@ -21,6 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: needs the backend {name}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, as many tests wait; never more than four, as each opens sandboxes of its own."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
+
+
 @pytest.fixture(
     scope="session", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in BACKENDS]
 )

@@ -16,7 +16,10 @@ from mx_sandboxes.opening import BACKENDS
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give every backend a mark of its own, a new one too."""
+    """Give every backend a mark of its own, a new one too. Beside others, a test's arithmetic takes one processor."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(variable, "1")
     for name in BACKENDS:
         config.addinivalue_line("markers", f"{name}: needs the backend {name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -14,12 +15,9 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sandboxes.py"
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark's module, by a name of its own."""
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import sandboxes  # noqa: TID251  the benchmark of that name
-
-    return sandboxes
+def benchmark() -> ModuleType:
+    """The benchmark's module."""
+    return importlib.import_module("sandboxes")
 
 
 def test_it_measures_and_judges(backend: str) -> None:

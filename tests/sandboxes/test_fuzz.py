@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import time
 from pathlib import Path
 from types import ModuleType
@@ -11,16 +12,11 @@ import pytest
 
 from mx_sandboxes import Completed, Reason
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def verdicts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def verdicts() -> ModuleType:
     """The benchmark's module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import verdicts
-
-    return verdicts
+    return importlib.import_module("verdicts")
 
 
 def test_random_hostile_jobs_have_their_own_verdicts(verdicts: ModuleType, backend: str) -> None:

@@ -18,6 +18,12 @@ from mx_agents.models.hugging_face import HuggingFacePolicy
 TEXTS = ["Write Python.", "1. * + a b c", "(a + b) * c", "from mas import *\nsubmit(coder(task))"]
 
 
+@pytest.fixture(scope="session")
+def backend() -> str:
+    """Training is tried on the backend that is taken here by default; that a run is the same on each is a test of its own."""
+    return "auto"
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

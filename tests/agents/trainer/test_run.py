@@ -21,7 +21,7 @@ from mx_agents.trainer.results import compare
 from mx_tasks import TaskSetError
 
 
-def run(folder: Path, backend: str, *, resume: bool = False, **options: Any) -> int:
+def run(folder: Path, backend: str = "auto", *, resume: bool = False, **options: Any) -> int:
     overrides = [f"{key}={json.dumps(value)}" for key, value in options.items()]
     preset = None if resume else "smoke"
     return train(
@@ -44,9 +44,9 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def finished(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    assert run(folder, backend) == 0
+    assert run(folder) == 0
     return folder
 
 
@@ -63,6 +63,15 @@ def test_a_run_leaves_its_records(finished: Path) -> None:
     assert list((finished / "seed-0" / "co-evolution" / "tensorboard").iterdir())
 
 
+def test_a_run_is_the_same_wherever_its_programs_run(
+    finished: Path, bubblewrap_or_skip: object, tmp_path: Path
+) -> None:
+    """The other run is in containers, where there is an engine."""
+    assert run(tmp_path / "again", "bubblewrap") == 0
+    for name in ("metrics", "evaluation", "trees", "test"):
+        assert rows(tmp_path / "again", name) == rows(finished, name)
+
+
 def test_a_run_that_was_stopped_goes_on_exactly(finished: Path, tmp_path: Path) -> None:
     """Throw away all that came after the second step, as a kill would have, and resume."""
     folder = tmp_path / "stopped"
@@ -72,7 +81,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(finished: Path, tmp_path: Path) 
     (arm / "test.jsonl").unlink()
     with (arm / "metrics.jsonl").open("a") as file:
         file.write('{"half a li')
-    assert run(folder, "", resume=True) == 0
+    assert run(folder, resume=True) == 0
     for name in ("metrics", "evaluation", "trees", "test"):
         assert rows(folder, name) == rows(finished, name)
     final = "checkpoints/step-000003/executor.safetensors"
@@ -83,7 +92,7 @@ def test_a_run_can_be_made_longer(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "longer"
     shutil.copytree(finished, folder)
     before = rows(folder, "metrics")
-    assert run(folder, "", resume=True, steps=4) == 0
+    assert run(folder, resume=True, steps=4) == 0
     assert rows(folder, "metrics")[:3] == before
     assert [row["step"] for row in rows(folder, "metrics")] == [1, 2, 3, 4]
     assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["steps"] == 4
@@ -101,7 +110,7 @@ def test_a_run_can_be_made_longer(finished: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_changes_in_nothing_else(finished: Path, options: dict[str, Any], message: str) -> None:
     before = (finished / "config.yaml").read_bytes()
     with pytest.raises(UsageError, match=message):
-        run(finished, "", resume=True, **options)
+        run(finished, resume=True, **options)
     assert (finished / "config.yaml").read_bytes() == before
 
 
@@ -113,13 +122,13 @@ def test_a_damaged_checkpoint_is_named(finished: Path, tmp_path: Path) -> None:
     weights = arm / "checkpoints" / "step-000003" / "designer.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(UsageError, match=r"step-000003.*damaged.*designer\.safetensors"):
-        run(folder, "", resume=True)
+        run(folder, resume=True)
 
 
 def test_resuming_a_finished_run_only_writes_its_report_again(finished: Path) -> None:
     before = rows(finished, "metrics")
     (finished / "report.html").unlink()
-    assert run(finished, "", resume=True) == 0
+    assert run(finished, resume=True) == 0
     assert rows(finished, "metrics") == before
     assert (finished / "report.html").is_file()
 
@@ -129,7 +138,6 @@ def test_resuming_a_finished_run_only_writes_its_report_again(finished: Path) ->
 )  # peft, not ours
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_a_model_from_a_folder_trains_whole_or_by_adapters(
-    backend: str,
     policy: HuggingFacePolicy,
     tmp_path: Path,
     lora_rank: int,
@@ -142,20 +150,20 @@ def test_a_model_from_a_folder_trains_whole_or_by_adapters(
         "designer_tokens": 4,
         "executor_tokens": 4,
     }
-    code = run(tmp_path / "run", backend, model=model, steps=1, evaluation_tasks=1, test_tasks=2)
+    code = run(tmp_path / "run", model=model, steps=1, evaluation_tasks=1, test_tasks=2)
     assert code == 1, "no design ran at all"
     said = " ".join(capsys.readouterr().out.split())
     assert re.search(r"Nothing was learnt: all \d+ episodes were invalid, \d+ of them with: \w", said)
-    assert run(tmp_path / "run", "", resume=True) == 1, "and says so each time"
+    assert run(tmp_path / "run", resume=True) == 1, "and says so each time"
     arm = tmp_path / "run" / "seed-0" / "co-evolution"
     assert [row["invalid"] for row in rows(arm, "metrics")] == [1.0]  # random weights write no Python
     saved = {file.name for file in (arm / "policies" / "designer").rglob("*.safetensors")}
     assert saved == ({"adapter_model.safetensors"} if lora_rank else {"model.safetensors"})
 
 
-def test_a_model_that_is_not_there_is_named(backend: str, tmp_path: Path) -> None:
+def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no/such/model"):
-        run(tmp_path / "run", backend, model={"base": "no/such/model"})
+        run(tmp_path / "run", model={"base": "no/such/model"})
 
 
 def test_a_trained_policy_can_be_played_from_its_folder(finished: Path) -> None:
@@ -204,9 +212,9 @@ def test_wrong_presets_and_files_are_named(tmp_path: Path) -> None:
 
 def test_nothing_is_written_when_something_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        run(tmp_path / "new", "bubblewrap", stepps=3)
+        run(tmp_path / "new", stepps=3)
     with pytest.raises(TaskSetError):
-        run(tmp_path / "new", "bubblewrap", tasks="software:micra")
+        run(tmp_path / "new", tasks="software:micra")
     assert not (tmp_path / "new").exists()
 
 

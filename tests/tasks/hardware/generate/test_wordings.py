@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import random
 import re
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -23,14 +21,7 @@ FAMILIES = [family for kind in KINDS.values() for each in kind.values() for fami
 @pytest.fixture(scope="module")
 def again() -> ModuleType:
     """The script that validates tasks once more."""
-    path = Path(__file__).parents[4] / "benchmarks" / "hardware_generator.py"
-    spec = importlib.util.spec_from_file_location("hardware_generator", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["hardware_generator"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("hardware_generator")
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,14 +32,7 @@ YEAR = 252.0
 @pytest.fixture(scope="module")
 def suite() -> Any:
     """The benchmark's rules and its batch simulator."""
-    path = Path(__file__).parents[4] / "benchmarks" / "null_suite.py"
-    spec = importlib.util.spec_from_file_location("null_suite", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["null_suite"] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("null_suite")
 
 
 def track(own: Array, benchmark: Array, exposure: float = 1.0, risk: float = 0.01) -> Track:

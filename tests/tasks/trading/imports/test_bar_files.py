@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,7 @@ import pytest
 from mx_tasks.trading.imports.files import History, read_file
 from mx_tasks.trading.market.errors import DataError
 
-_PATH = Path(__file__).parents[4] / "benchmarks" / "bar_files.py"
-_SPEC = importlib.util.spec_from_file_location("bar_files", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_MODULE: Any = importlib.util.module_from_spec(_SPEC)
-sys.modules["bar_files"] = _MODULE
-_SPEC.loader.exec_module(_MODULE)
-FILES = list(_MODULE.bar_files())
+FILES: list[Any] = list(importlib.import_module("bar_files").bar_files())
 
 
 @pytest.mark.parametrize("made", FILES, ids=lambda made: made.name)

@@ -17,12 +17,14 @@ import environments
 import jobs
 import timing
 
-from mx_sandboxes import Completed, Sandbox, SandboxError, image_tag, open_sandbox
+from mx_sandboxes import Completed, Limits, Sandbox, SandboxError, image_tag, open_sandbox
 
 IMAGE = "hdl"
 """It has all that the three kinds of work need; everybody who uses an image uses this one."""
 IN_FLIGHT = 8
 IMAGE_PYTHON = "3.13"
+LIMITS = Limits(wall_s=60)
+"""Peers have no limit; on a loaded machine eight jobs at a time may wait for long."""
 KEPT = {key: os.environ[key] for key in ("HOME", "DOCKER_HOST") if key in os.environ}
 ENV = {**KEPT, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 JAIL = (
@@ -71,7 +73,7 @@ def ours(backend: str) -> Iterator[Method]:
         jobs.check(work, done.exit_code, done.stdout)
 
     try:
-        sandbox = open_sandbox(backend, image=IMAGE, slots=IN_FLIGHT, packages=("pytest",))
+        sandbox = open_sandbox(backend, image=IMAGE, slots=IN_FLIGHT, limits=LIMITS, packages=("pytest",))
     except SandboxError as error:
         raise Unavailable(str(error)) from None
     with sandbox:

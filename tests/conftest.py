@@ -6,8 +6,10 @@ skipped with the reason; a backend that MX_REQUIRE lists (``MX_REQUIRE=docker,bu
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -64,3 +66,28 @@ def bubblewrap_or_skip() -> Iterator[Sandbox]:
         if "bubblewrap" in os.environ.get("MX_REQUIRE", "").split(","):
             pytest.fail(f"MX_REQUIRE lists bubblewrap: {error}")
         pytest.skip(str(error))
+
+
+@contextmanager
+def _holding(tmp_path_factory: pytest.TempPathFactory, how: int) -> Iterator[None]:
+    """A lock on what is everybody's: where tests run side by side, their temporary folders have one parent."""
+    place = tmp_path_factory.getbasetemp().parent
+    with (place / "host.lock").open("w") as file:
+        with (place / "host.turn").open("w") as turn:  # who waits to be alone lets no others pass
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(file, how)
+        yield
+
+
+@pytest.fixture
+def among_attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For tests that play attacks, with their controls: other tests may do so meanwhile, but nobody looks at the host."""
+    with _holding(tmp_path_factory, fcntl.LOCK_SH):
+        yield
+
+
+@pytest.fixture
+def alone_with_the_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For tests that look for what attacks leave on the host: no other test plays one meanwhile."""
+    with _holding(tmp_path_factory, fcntl.LOCK_EX):
+        yield

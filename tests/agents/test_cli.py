@@ -27,7 +27,9 @@ HEAVY = ("torch", "transformers", "gymnasium", "pettingzoo", "docker", "httpx", 
 def mx(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mx:
     """Run a command in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "140")  # other tests' sets of tasks may have names that make a narrow table wrap
+    monkeypatch.setenv(
+        "COLUMNS", "140"
+    )  # other tests' sets of tasks may have names that make a narrow table wrap
 
     def run(*words: str, typed: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))

@@ -13,6 +13,12 @@ from mx_sandboxes.abuse import Case, Outcome, Suite, control
 from mx_sandboxes.abuse.case import QUICK
 
 
+@pytest.fixture(autouse=True)
+def _side_by_side(request: pytest.FixtureRequest) -> None:
+    """Attacks beside attacks; a look at the host alone."""
+    request.getfixturevalue("alone_with_the_host" if request.path.name == "test_host.py" else "among_attacks")
+
+
 @pytest.fixture(scope="session")
 def suite(backend: str) -> Iterator[Suite]:
     """The attacks' slot."""

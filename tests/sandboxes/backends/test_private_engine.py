@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -136,3 +137,25 @@ def test_a_slot_gets_the_runtime_that_was_asked_for(engine: Path) -> None:
     assert "create" in calls.read_text()
     with pytest.raises(SandboxUnavailableError, match=r"no runtime 'kata'.*runsc"):
         open_sandbox("docker", slots=1, runtime="kata")
+
+
+def test_requests_hold_while_the_environment_changes(engine: Path) -> None:
+    """Slots are buried by a thread, while the program may set variables; every request read them all, in search of a proxy."""
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            for number in range(50):
+                os.environ[f"MX_TEST_{number}"] = "1"
+            for number in range(50):
+                del os.environ[f"MX_TEST_{number}"]
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        with contextlib.closing(connect()) as client:
+            for _ in range(200):
+                client.ping()
+    finally:
+        over.set()
+        thread.join()

@@ -28,6 +28,10 @@ def connect() -> docker.DockerClient:
     try:
         _knock(str(docker.utils.parse_host(os.environ.get("DOCKER_HOST"))))
         client = docker.from_env(timeout=60)
+        if client.api.base_url.startswith("http+docker://"):  # a Unix socket, to which no proxy leads
+            client.api.trust_env = (
+                False  # or each request reads all of the environment, which may change meanwhile
+            )
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         if client is not None:

@@ -19,14 +19,14 @@ from itertools import islice
 from statistics import quantiles
 from time import perf_counter
 
-from hardware_corpus import machines, registers
+from hardware_corpus import machines, registers, traps
 from hardware_corpus.case import Written, written
 
 from mx_sandboxes import Sandbox, open_sandbox
 from mx_tasks.hardware.grading.judge import Verdict, grade_answer, run_driver
 from mx_tasks.hardware.rtl.circuit import Circuit
 
-CASES = (*registers.CASES, *machines.CASES)
+CASES = (*registers.CASES, *machines.CASES, *traps.CASES)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,17 @@ def test_no_verdict_is_false_and_wrong_designs_are_refuted(hdl: Sandbox) -> None
 
 
 @pytest.mark.timeout(600)
-def test_designs_written_by_hand_in_other_styles_are_judged_as_they_are(hdl: Sandbox) -> None:
+@pytest.mark.parametrize(
+    "cases",
+    [
+        pytest.param("three take turns,a pulse every", id="everyday"),
+        pytest.param("a pulse of the reset,a count that a pulse", id="resets between edges"),
+        pytest.param("a quotient", id="divisions by 0"),
+        pytest.param("ports with signs", id="signs"),
+        pytest.param("a choice and its,registers in a row", id="lists and races"),
+    ],
+)
+def test_designs_written_by_hand_in_other_styles_are_judged_as_they_are(hdl: Sandbox, cases: str) -> None:
     argv = [
         sys.executable,
         str(BENCHMARKS / "hardware_styles.py"),
@@ -52,7 +62,7 @@ def test_designs_written_by_hand_in_other_styles_are_judged_as_they_are(hdl: San
         hdl.backend,
         "--short",
         "--only",
-        "three take turns,a pulse",
+        cases,
     ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]

@@ -138,7 +138,7 @@ def one_clock(reference: Netlist, answer: Netlist) -> bool:
         and None not in clocks
         and reference.resets == answer.resets
         and None not in reference.resets
-        and all(each.plain_clock and not each.latches and not each.loops for each in both)
+        and all(each.plain_clock and not each.latches and not each.loops and not each.loads for each in both)
     )
 
 
@@ -164,7 +164,7 @@ def write_for_replay(question: Question) -> None:
 
 
 def _asked(question: Question, simple: bool) -> Compared:
-    clocking = "async2sync" if simple else "clk2fflogic"
+    clocking = "" if simple else "clk2fflogic"
     script = ""
     for netlist, keeps in ((question.reference, question.starts != "open"), (question.answer, True)):
         script += FLAT.format(name=netlist.name, strip="" if keeps else FORGET)
@@ -181,6 +181,7 @@ def _asked(question: Question, simple: bool) -> Compared:
         clocks,
         question.reset,
         simple,
+        simple and any(each.waits_for_clock for each in question[:2]),
         question.starts != "open",
     )
 
@@ -209,22 +210,23 @@ def _refuted(asked: Compared, problem: Problem, decided: Decided) -> Verdict:
     before = len(rows)
     rows += [{name: _levels(bits, frame) for name, bits in problem.inputs.items()} for frame in frames]
     steps: List[str] = []
-    for row in rows:
-        for levels in _halves(asked):
+    for place, row in enumerate(rows):
+        ends = place < before or _level(problem.edge, frames[place - before]) == 1
+        for levels in _halves(asked, ends):
             values = {**row, **levels}
             steps.append("".join(values[name] for name, direction, _ in asked.ports if direction == "input"))
     starts = tuple(_level(literal, frames[0]) for literal in problem.starts)
     return Verdict(
-        "refuted", decided.method, steps, before * len(_halves(asked)), decided.depth, starts, asked
+        "refuted", decided.method, steps, before * len(_halves(asked, True)), decided.depth, starts, asked
     )
 
 
-def _halves(asked: Compared) -> List[Dict[str, str]]:
-    """The clock before and at its edge, where a step is a cycle."""
+def _halves(asked: Compared, ends: bool) -> List[Dict[str, str]]:
+    """The clock before and at its edge, if the step ends with one, where a step is a cycle."""
     if not asked.by_cycles or not asked.clocks:
         return [{}]
     name, positive = asked.clocks[0]
-    return [{name: str(int(not positive))}, {name: str(int(positive))}]
+    return [{name: str(int(not positive))}, {name: str(int(positive == ends))}]
 
 
 def _levels(bits: List[int], frame: Dict[int, int]) -> str:

@@ -5,7 +5,8 @@ step before (which is what a latch written as ``assign q = en ? d : q`` does) an
 """
 
 import json
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+import re
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .aig import Aig
 from .rails import ONE, ZERO, Bit, both, choose, differ, either, invert
@@ -40,6 +41,7 @@ GATES: Dict[str, Tuple[str, Gate]] = {
     "$_NMUX_": ("SAB", lambda graph, pins: invert(choose(graph, *pins))),
 }
 REGISTERS = ("$_DFF_P_", "$_DFF_N_", "$_FF_")
+RESET_REGISTER = re.compile(r"\$_DFF_[PN]([PN])([01])_")
 
 
 class TooLargeError(Exception):
@@ -54,7 +56,7 @@ class Register(NamedTuple):
     """A register's bit: its net, what it takes over, its start (``0``, ``1`` or ``x``), what it is called.
 
     ``control``: it is no register of the circuit's; it remembers a clock or a set for the next step. ``sampled``: it
-    holds what ``taken`` was in the step before.
+    holds what ``taken`` was in the step before. ``reset``: the net at whose level it is a constant, whatever the clock does.
     """
 
     held: int
@@ -63,6 +65,7 @@ class Register(NamedTuple):
     name: str
     control: bool
     sampled: bool
+    reset: Optional[Tuple[object, bool, Bit]]
 
 
 class Place(NamedTuple):
@@ -92,10 +95,14 @@ class Gates(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one step gives: every net, what the registers and cut loops hold next, whether a loop has not settled."""
+    """What one step gives: every net, what the registers and cut loops hold next, whether a loop has not settled.
+
+    ``stays`` is what they hold next where the step ends without an edge of the clock.
+    """
 
     nets: Dict[object, Bit]
     nexts: List[Bit]
+    stays: List[Bit]
     unsettled: int
 
 
@@ -110,8 +117,13 @@ def read_gates(path: str, module: str) -> Gates:
     drivers: Dict[object, Tuple[Gate, List[object]]] = {}
     for cell in found["cells"].values():
         kind, pins = str(cell["type"]), cell["connections"]
-        if kind in REGISTERS:
-            registers.append(_register(kind == "$_FF_", pins["Q"][0], pins["D"][0], starts, wires))
+        resets = RESET_REGISTER.fullmatch(kind)
+        if kind in REGISTERS or resets is not None:
+            register = _register(kind == "$_FF_", pins["Q"][0], pins["D"][0], starts, wires)
+            if resets is not None:
+                at_once = ONE if resets.group(2) == "1" else ZERO
+                register = register._replace(reset=(pins["R"][0], resets.group(1) == "P", at_once))
+            registers.append(register)
         elif kind in GATES:
             order, gate = GATES[kind]
             drivers[pins["Y"][0]] = (gate, [pins[pin][0] for pin in order])
@@ -141,7 +153,7 @@ def _register(sampled: bool, held: int, taken: object, starts: Dict[object, str]
     # behind clk2fflogic the register's own name is that of what it samples
     names = wires.get(taken if sampled else held, [])
     name = f"{names[0][0]}[{names[0][1]}]" if names else ""
-    return Register(held, taken, starts.get(held, "x"), name, control, sampled)
+    return Register(held, taken, starts.get(held, "x"), name, control, sampled, None)
 
 
 def _named(netnames: Dict[str, Any]) -> Tuple[Dict[object, str], Wires]:
@@ -196,7 +208,8 @@ def step(
     base: Dict[object, Bit] = {"0": ZERO, "1": ONE}
     for name, bits in inputs.items():
         base.update(zip(gates.ports[name], bits))
-    base.update({register.held: bit for register, bit in zip(gates.registers, held)})
+    shown = [_shown(graph, register, bit, base) for register, bit in zip(gates.registers, held)]
+    base.update({register.held: bit for register, bit in zip(gates.registers, shown)})
     base.update({net: unknown() for net in gates.undriven})
     loops = list(held[len(gates.registers) :])
     nets: Dict[object, Bit] = {}
@@ -209,5 +222,17 @@ def step(
         settled = [nets[net] for net in gates.cuts]
         unsettled = [graph.xor(a.one, b.one) for a, b in zip(loops, settled)]
         loops = settled
-    taken = [nets[register.taken] if register.taken in nets else unknown() for register in gates.registers]
-    return Step(nets, [*taken, *loops], graph.any(unsettled))
+    taken = [
+        _shown(graph, register, nets[register.taken] if register.taken in nets else unknown(), base)
+        for register in gates.registers
+    ]
+    return Step(nets, [*taken, *loops], [*shown, *loops], graph.any(unsettled))
+
+
+def _shown(graph: Aig, register: Register, bit: Bit, inputs: Dict[object, Bit]) -> Bit:
+    """The bit, or what the register's reset, which is an input, makes it."""
+    if register.reset is None:
+        return bit
+    net, level, value = register.reset
+    active = inputs[net] if level else invert(inputs[net])
+    return choose(graph, active, bit, value)

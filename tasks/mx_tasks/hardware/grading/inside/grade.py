@@ -17,14 +17,19 @@ from .edges import mended
 from .formal import IDENTICAL, Question, Verdict, compare, from_start, write_for_replay
 from .macros import RefusedError
 from .netlist import Netlist, drawing, elaborate, parameters_of, write_variants
+from .races import racing
 from .record import random_steps, record, renamed
 from .replay import replayed
 from .simulate import compare_at_random, simulate
+from .source import circuit
 from .tools import LimitError, deadline, spent
+from .written import Text, contradicted
 
 TOOLS = ("iverilog", "vvp")
 CLOCK = re.compile(r"(^|_)cl(oc)?k|cl(oc)?k($|_)", re.IGNORECASE)
 RANDOM_CYCLES = 100_000
+RACE = "a race: {name} is assigned with = by one clocked process and read by another at the same edge"
+OTHERWISE = "its netlist is right, but its text, simulated as written, is not (a sensitivity list or the order of processes)"
 
 
 def main() -> None:
@@ -157,12 +162,28 @@ def grade(request: Dict[str, Any], report: Dict[str, Any]) -> None:
             mended(request["reference"]), request["reference_top"], "mx_gold", starts=_keeps(request)
         )._replace(ports=ports)
         _verdict(request, gold, answer, report)
+        if report["verdict"] == "proven":
+            _as_written(request, answer, report)
         report["stage"] = "compared"
         if report["verdict"] == "proven":
             if request.get("given"):
                 _add_costs_of_three(request, report)
             else:
                 _add_costs(report)
+
+
+def _as_written(request: Dict[str, Any], answer: Netlist, report: Dict[str, Any]) -> None:
+    """Take a proof back where the answer's text is a race, or simulates otherwise than its netlist."""
+    said = Text(request["answer"], request["top"])
+    meant = Text(request["reference"], request["reference_top"])
+    name = racing(circuit(*said))
+    if name and not racing(circuit(*meant)):
+        report.update({"verdict": "bounded", "method": RACE.format(name=name), "depth": 0})
+        return
+    shown = contradicted(answer, said, meant, request["clocks"], request["steps"], request["nonce"])
+    if shown is not None:
+        report.update({"verdict": "refuted", "method": OTHERWISE, "depth": 0})
+        report.update({"trace": shown.steps, "trace_outputs": [shown.wanted, shown.given]})
 
 
 def _add_costs(report: Dict[str, Any]) -> None:

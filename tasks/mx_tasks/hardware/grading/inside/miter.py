@@ -5,8 +5,9 @@ its outputs count wherever they are known in spite of that; ``x`` of the referen
 start in any state that it does not name itself, and its ``x`` may be anything at any time: it must be right whatever
 they are. With a reset, a run begins with one full cycle of the clock in reset.
 
-A step is a cycle where both circuits listen to one edge of one port only. Else a step is any change of the inputs,
-clocks among them, and registers take over what stood there before the edge.
+A step is a cycle where both circuits listen to one edge of one port only. Where some registers are reset whatever the
+clock does and others wait for it, such a step may also end without an edge: a pulse of the reset between two edges.
+Else a step is any change of the inputs, clocks among them, and registers take over what stood there before the edge.
 
 A second, narrower question, ``tied``: whether for every start of the answer the reference has one from which both are
 the same for ever. Registers that drive the same outputs, or have the same names, start alike. A proof of it is a
@@ -17,7 +18,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .aig import FALSE, TRUE, Aig
 from .gates import Gates, Port, Step, step
-from .rails import UNKNOWN, Bit, contradicts, known
+from .rails import UNKNOWN, Bit, choose, contradicts, known
 
 Clock = Tuple[str, bool]
 
@@ -25,7 +26,8 @@ Clock = Tuple[str, bool]
 class Compared(NamedTuple):
     """Two circuits with the same ports; ``clocks`` (port, positive edge); ``reset`` (port, active level), port "" for none.
 
-    ``by_cycles``: a step is a cycle. ``power_up``: the reference's start values are the task's.
+    ``by_cycles``: a step is a cycle; ``pulses``: or ends without an edge. ``power_up``: the reference's start values are the
+    task's.
     """
 
     reference: Gates
@@ -34,6 +36,7 @@ class Compared(NamedTuple):
     clocks: Sequence[Clock]
     reset: Tuple[str, bool]
     by_cycles: bool
+    pulses: bool
     power_up: bool
 
 
@@ -42,7 +45,8 @@ class Problem(NamedTuple):
 
     ``preamble`` and ``inputs`` are the literals of the ports' bits in the steps before the first and in each;
     ``starts`` those of the answer's registers; ``counts`` says of each output's bit of the reference whether it is
-    known. ``open`` says that something of the reference may be unknown because of its start.
+    known. ``open`` says that something of the reference may be unknown because of its start; ``edge`` whether a step ends with
+    an edge of the clock.
     """
 
     graph: Aig
@@ -52,6 +56,7 @@ class Problem(NamedTuple):
     starts: List[int]
     counts: List[int]
     open: bool
+    edge: int
 
 
 def pose(asked: Compared, *, tied: bool = False, gated: bool = False, begin: Optional[int] = None) -> Problem:
@@ -74,6 +79,7 @@ def _posed(
     tied, gated, begin = how
     graph = Aig()
     inputs = _inputs(graph, asked, {})
+    edge = known(graph.input() if asked.pulses else TRUE)
     forced = [] if gated else _preamble(graph, asked)
     starts = [known(literal) for literal in _answer_starts(graph, asked, bool(forced), begin)]
     held = _reference_starts(asked, starts if tied else [])
@@ -91,9 +97,10 @@ def _posed(
     lost = {
         place for place, (each, bit) in enumerate(zip(ours, reference.nexts)) if each.single and not bit.known
     } | {place for place in always if place < len(held) and not held[place].known}
-    for each, bit in zip([*ours, *theirs], [*reference.nexts, *answer.nexts]):
-        each.goes_to(bit)
-    seen = _seen(graph, asked, inputs) if gated else TRUE
+    for held_bits, ended in ((ours, reference), (theirs, answer)):
+        for each, stays, bit in zip(held_bits, ended.stays, ended.nexts):
+            each.goes_to(choose(graph, edge, stays, bit))
+    seen = _seen(graph, asked, inputs, edge.one) if gated else TRUE
     counts, bad = _contradiction(graph, asked, reference, answer)
     return Problem(
         graph,
@@ -103,6 +110,7 @@ def _posed(
         [bit.one for bit in starts],
         counts,
         is_open,
+        edge.one,
     ), lost & always
 
 
@@ -216,7 +224,7 @@ def _called(gates: Gates) -> Dict[str, int]:
     }
 
 
-def _seen(graph: Aig, asked: Compared, inputs: Dict[str, List[Bit]]) -> int:
+def _seen(graph: Aig, asked: Compared, inputs: Dict[str, List[Bit]], edge: int) -> int:
     """Whether a clock's edge in reset has been."""
     port, level = asked.reset
     if not port or not asked.clocks:
@@ -225,7 +233,7 @@ def _seen(graph: Aig, asked: Compared, inputs: Dict[str, List[Bit]]) -> int:
     active = inputs[port][0].one ^ int(not level)
     seen = graph.latch()
     if asked.by_cycles:
-        graph.set_next(seen, graph.lor(seen, active))
+        graph.set_next(seen, graph.lor(seen, graph.land(active, edge)))
         return seen
     graph.set_next(before, active)
     edges: List[int] = []

@@ -6,6 +6,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .macros import RefusedError
+from .meaning import DIVIDE, without_signs, write_divisions
 from .source import circuit
 from .tools import run
 from .toolset import yosys
@@ -117,6 +118,7 @@ hierarchy -check -top {top}
 ELABORATE = """proc -norom
 bwmuxmap
 flatten
+{divisions}
 delete */t:$scopeinfo */t:$print */t:$check */t:$assert */t:$assume */t:$cover */t:$live */t:$fair
 opt_clean
 check
@@ -168,6 +170,17 @@ class Netlist(NamedTuple):
         return any(kind in self.cells for kind in FLIP_FLOPS | LATCHES | MEMORIES)
 
     @property
+    def waits_for_clock(self) -> bool:
+        """Whether a pulse of a reset between two edges of the clock is not what one across an edge is."""
+        others = FLIP_FLOPS - {"$adff", "$adffe"} | MEMORIES
+        return bool(self.resets) and (len(self.resets) > 1 or any(kind in self.cells for kind in others))
+
+    @property
+    def loads(self) -> bool:
+        """Whether it has registers that take something over whatever the clock does."""
+        return "$aldff" in self.cells or "$aldffe" in self.cells
+
+    @property
     def latches(self) -> bool:
         """Whether it has level-sensitive storage."""
         return any(kind in self.cells for kind in LATCHES)
@@ -182,11 +195,12 @@ def elaborate(text: str, top: str, name: str, *, starts: bool = True) -> Netlist
     os.makedirs(folder)  # the tools read it in an empty folder
     with open(f"{folder}/answer.v", "w") as stream:
         stream.write(circuit(text, top))
+    write_divisions()
     forget = "" if starts else FORGET
     errors = []
     for front_end in FRONT_ENDS:
         script = (front_end + ELABORATE).format(
-            source=f"{folder}/answer.v", top=top, name=name, starts=forget
+            source=f"{folder}/answer.v", top=top, name=name, starts=forget, divisions=DIVIDE
         )
         ran = yosys("elaborate", script, ELABORATION_S)
         taken_for_wires = IMPLICIT.search(ran.errors)
@@ -197,6 +211,8 @@ def elaborate(text: str, top: str, name: str, *, starts: bool = True) -> Netlist
         raise RefusedError("; ".join(dict.fromkeys(errors)))
     if "multiple conflicting drivers" in ran.errors:
         raise RefusedError("a signal with more than one driver")
+    for path in (f"{name}.il", f"{name}.v"):
+        without_signs(path)
     with open(f"{name}.json") as stream:
         module = json.load(stream)["modules"][name]
     return _read(name, module, loops="found logic loop" in ran.errors)

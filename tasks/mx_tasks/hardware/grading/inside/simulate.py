@@ -9,7 +9,7 @@ SIMULATE_S = 16.0
 
 Ports = Sequence[Tuple[str, str, int]]
 
-BENCH = """`timescale 1ns/1ps
+BENCH = """`timescale {unit}/1ps
 module mx_bench;
   reg [{last}:0] mx_steps [0:{steps}];
   reg [{last}:0] mx_now;
@@ -84,10 +84,14 @@ def simulate(
     steps: Sequence[str],
     nonce: str,
     step: str = "simulate",
+    *,
+    unit: str = "1ns",
+    cpu_s: float = SIMULATE_S,
 ) -> List[List[str]]:
     """Each circuit's outputs (bits in the order of the ports) after each step (bits of the inputs in that order).
 
-    Each circuit is a module in a file of its name. Raises LimitError; what vvp did not print is missing.
+    Each circuit is a module in a file of its name; a step takes a ``unit`` of simulated time. Raises LimitError, RuntimeError
+    where the simulator does not take a circuit; what vvp did not print is missing.
     """
     if not steps:
         return [[] for _ in circuits]
@@ -97,6 +101,7 @@ def simulate(
     clock_lines, data_lines = drive(ports, clocks)
     groups = ["{" + ", ".join(f"{name}_mx{n}" for name in outputs) + "}" for n in range(len(circuits))]
     bench = BENCH.format(
+        unit=unit,
         last=len(steps[0]) - 1,
         steps=len(steps) - 1,
         declarations=declarations(ports, circuits, _levels(ports, clocks, steps[0])),
@@ -107,20 +112,20 @@ def simulate(
         formats=" ".join("%b" for _ in circuits),
         outputs="".join(f", {group}" for group in groups),
     )
-    ran = compile_and_run(bench, circuits, step)
+    ran = compile_and_run(bench, circuits, step, cpu_s)
     rows = [line.split()[1:] for line in ran.output.splitlines() if line.startswith(nonce + " ")]
     return [[row[n] for row in rows if len(row) == len(circuits)] for n in range(len(circuits))]
 
 
-def compile_and_run(bench: str, circuits: Sequence[str], step: str) -> Ran:
-    """Compile a bench with the circuits' files and run it. Raises LimitError."""
+def compile_and_run(bench: str, circuits: Sequence[str], step: str, cpu_s: float = SIMULATE_S) -> Ran:
+    """Compile a bench with the circuits' files and run it. Raises LimitError, RuntimeError where it does not compile."""
     with open("bench.v", "w") as stream:
         stream.write(bench)
     files = [f"{circuit}.v" for circuit in dict.fromkeys(circuits)]
     compiled = run("compile", ["iverilog", "-g2012", "-o", "bench.vvp", "bench.v", *files], COMPILE_S)
     if compiled.code != 0:
         raise RuntimeError(f"iverilog refuses a netlist: {compiled.errors[:300]}")
-    return run(step, ["vvp", "-n", "bench.vvp", "-none"], SIMULATE_S)
+    return run(step, ["vvp", "-n", "bench.vvp", "-none"], cpu_s)
 
 
 RANDOM = """`timescale 1ns/1ns

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mx_agents.bench import BenchConfig, Outcome, open_bench, summarise
 from mx_agents.bench.summary import MOST_REPEATS, notes, ranking, tables
-from mx_agents.bench.tables import as_markdown
+from mx_agents.bench.tables import as_csv, as_markdown
 from mx_sandboxes import Sandbox
 from mx_sandboxes.abuse.verdicts import ENDINGS
 from mx_tasks import Budget, Grade, Split, Submission, Task, TaskNotFoundError, register
@@ -179,3 +179,26 @@ def test_an_episode_without_a_verdict_is_played_again_once(tmp_path: Path, sandb
         (row,) = again.finish()
         assert row.repeats == (1 if new else played - 1)
         assert row.failed == (0 if new else 1)
+
+
+def proven(method: str, task: int, proof: str, depth: int = 0) -> Outcome:
+    return replace(outcome(method, task, float(proof == "proven")), proof=proof, depth=depth)
+
+
+def test_what_a_proof_leaves_undecided_has_a_column_of_its_own_and_is_no_success() -> None:
+    plain = [outcome("plain", task, 1.0) for task in range(4)]
+    careful = [proven("careful", task, "proven") for task in range(4)]
+    bold = [
+        proven("bold", task, ("proven", "bounded", "refuted", "bounded")[task], 1000 - task)
+        for task in range(4)
+    ]
+    rows = {row.method: row for row in summarise(plain + careful + bold, ["plain", "careful", "bold"])}
+    assert [rows[name].bounded for name in ("plain", "careful", "bold")] == [None, 0.0, 0.5]
+    assert (rows["bold"].success.mean, rows["bold"].depth, rows["careful"].depth) == (0.25, 997, None)
+    page = as_markdown(tables(careful + bold, ["careful", "bold"]))
+    assert "| Bounded % |" in page
+    assert "| 50.0 (to 997 steps) |" in page
+    assert "Bounded" not in as_markdown(tables(plain, ["plain"]))
+    lines = as_csv(tables(plain + bold, ["plain", "bold"])).splitlines()
+    assert lines[0].endswith(",bounded,bounded depth")
+    assert sorted(line.rsplit(",", 2)[1:] for line in lines[1:]) == [["", ""], ["0.5", "997"]]

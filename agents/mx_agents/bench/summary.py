@@ -52,11 +52,20 @@ class Outcome:
     repeats: int = 0
     folded: bool = False
     """Whether some roles shared an executor, because there were more of them than executors."""
+    proof: str = ""
+    """What a grade by proof came to: ``proven``, ``refuted`` or ``bounded``; empty where there was none."""
+    depth: int = 0
+    """Of ``bounded``: the steps within which no difference is known."""
 
     @property
     def tried(self) -> bool:
         """Whether something was handed in that could be graded, honestly."""
         return not (self.abstained or self.invalid or self.tampered)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a proof neither accepted nor refuted it."""
+        return self.proof == "bounded"
 
     @property
     def unit(self) -> str:
@@ -74,6 +83,7 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
         submission["answer"].strip() or submission["files"] or submission.get("removed") or acted
     )
     cost = row.get("cost") or {}
+    proof = (grade.get("trace") or {}).get("hardware") or {}
     return Outcome(
         method=row["method"],
         task=episode["task"],
@@ -96,6 +106,8 @@ def outcome_of(row: Mapping[str, Any]) -> Outcome:
         seconds=float(row.get("seconds", 0.0)),
         error=episode.get("error", ""),
         folded=bool(episode.get("folded")),
+        proof=str(proof.get("proof", "")),
+        depth=int(proof.get("depth", 0)),
     )
 
 
@@ -150,6 +162,9 @@ class MethodSummary:
     ``behind`` is its paired difference in success to the best method, ``p`` the chance of one as large without a true difference,
     corrected for all pairs of methods (Holm); None for the best itself. Tokens, ``money`` (None without prices) and ``seconds``
     are means per episode; seconds are the environment's, without the policies.
+
+    ``bounded`` is the share that a proof neither accepted nor refuted, no success; None where nothing was graded by proof.
+    ``depth`` is the least number of steps within which one of those is known to be right.
     """
 
     method: str
@@ -174,6 +189,15 @@ class MethodSummary:
     repeats: int = 0
     worst: float = 0.0
     suspect: bool = False
+    bounded: float | None = None
+    depth: int | None = None
+
+    @property
+    def told_bounded(self) -> str:
+        """The bounded share in per cent, and within how many steps all of it is right; empty without proofs."""
+        if self.bounded is None:
+            return ""
+        return f"{self.bounded * 100:.1f}" + ("" if self.depth is None else f" (to {self.depth:,} steps)")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for files."""
@@ -351,6 +375,8 @@ def _summary(
         repeats=sum(row.repeats for row in played),
         worst=_mean(as_failures(played), "success"),
         suspect=_suspect(name, by_method),
+        bounded=_mean(rows, "undecided") if any(row.proof for row in rows) else None,
+        depth=min((row.depth for row in rows if row.undecided), default=None),
         behind=paired_difference(success, best) if best is not None and comparable else None,
         p=p if comparable else None,
         tokens_in=sum(row.tokens_in for row in rows) / len(rows),

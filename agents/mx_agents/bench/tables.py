@@ -14,6 +14,7 @@ from mx_agents.statistics import Interval
 HEAD = (
     "method", "success", "low", "high", "to the best", "p holm", "score", "calls", "tokens in", "tokens out", "money", "seconds",
     "invalid", "abstained", "tampered", "failed", "episodes", "broke sandbox", "repeats", "success at worst", "suspect",
+    "bounded", "bounded depth",
 )  # fmt: skip
 
 
@@ -34,8 +35,11 @@ def as_markdown(tables: Sequence[Table]) -> str:
             "Tamp.",
             "n",
         ]
+        proofs = any(row.bounded is not None for row in table.rows)
+        head += ["Bounded %"] if proofs else []
         lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-        lines += ["| " + " | ".join(_shown(row)) + " |" for row in table.rows]
+        for row in table.rows:
+            lines.append("| " + " | ".join([*_shown(row), *([row.told_bounded] if proofs else [])]) + " |")
         blocks.append(
             f"## {table.tasks} · executor {table.executor}\n\n" + "\n".join(lines) + _difficulties(table)
         )
@@ -128,6 +132,7 @@ def _values(row: MethodSummary) -> list[object]:
         row.method, row.success.mean, row.success.low, row.success.high, behind, row.p, row.score.mean, row.calls.mean,
         row.tokens_in, row.tokens_out, row.money, round(row.seconds, 4), row.invalid.mean, row.abstained.mean, row.tampered,
         row.failed, row.episodes, row.broke, row.repeats, row.worst, row.suspect,
+        row.bounded, row.depth,
     ]  # fmt: skip
 
 

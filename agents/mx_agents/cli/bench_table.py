@@ -17,7 +17,8 @@ from mx_agents.terminal import visible
 NOTES = (
     "Success, invalid and abstained in per cent; [95 % interval over tasks]. To the best: difference in success, paired "
     "by task; ~ where it may be chance (p above 0.05). Invalid: the design did not parse, crashed or hit a limit. Abstained: "
-    "nothing handed in. Tampered: caught interfering with its grading. Tokens in/out per episode, a quarter of the bytes."
+    "nothing handed in. Tampered: caught interfering with its grading. Bounded: neither proven nor refuted, no success. "
+    "Tokens in/out per episode, a quarter of the bytes."
 )
 SIGNIFICANT = 0.05
 NAME = 26
@@ -74,7 +75,8 @@ def _fitting(screen: Console, rows: list[MethodSummary], *, priced: bool) -> Tab
 def _table(rows: list[MethodSummary], *, narrow: bool, priced: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if narrow else 1))
     names = ["Method", "Success", "To the best", "Score", "Calls", "Tokens", "Inv.", "Abst.", "Tamp."]
-    for name in [*names, *(["Money"] if priced else [])]:
+    proofs = any(row.bounded is not None for row in rows)
+    for name in [*names, *(["Bounded"] if proofs else []), *(["Money"] if priced else [])]:
         about = name == "Method"
         table.add_column(
             name,
@@ -84,7 +86,8 @@ def _table(rows: list[MethodSummary], *, narrow: bool, priced: bool) -> Table:
         )
     for row in rows:
         price = [Text("-" if row.money is None else f"{row.money:.5f}")] if priced else []
-        table.add_row(*_cells(row, narrow=narrow), *price)
+        undecided = [Text(row.told_bounded)] if proofs else []
+        table.add_row(*_cells(row, narrow=narrow), *undecided, *price)
     return table
 
 

@@ -139,8 +139,18 @@ def _leaderboard(
 ) -> str:
     priced = any(row.money is not None for row in summaries)
     head = ["Method", whisker_axis(), "Success", "To the best", "p", "Score", "Calls", "Tokens in / out"]
-    head += [*(["Money"] if priced else []), "Seconds", "Invalid", "Abstained", "Tampered", "Episodes"]
-    rows = [_line(row, list(config.methods).index(row.method), priced=priced) for row in summaries]
+    proofs = any(row.bounded is not None for row in summaries)
+    head += [
+        *(["Bounded"] if proofs else []),
+        *(["Money"] if priced else []),
+        "Seconds",
+        "Invalid",
+        "Abstained",
+        "Tampered",
+        "Episodes",
+    ]
+    places = {name: place for place, name in enumerate(config.methods)}
+    rows = [_line(row, places[row.method], priced=priced, proofs=proofs) for row in summaries]
     lead = (
         "Same tasks, executor, budget and seeds for every method. Intervals are 95 % intervals over tasks "
         "(exact binomial where all tasks agree); “to the best” is the difference in success, paired by task, p from a paired "
@@ -149,6 +159,8 @@ def _leaderboard(
     failed = sum(row.failed for row in summaries)
     if failed:
         lead += f" {failed} episodes that sandbox or grader failed are left out."
+    if proofs:
+        lead += " Bounded answers are neither proven nor refuted, which is no success; no difference is known within so many steps."
     invalid = _invalid(outcomes, group)
     by_difficulty = _difficulties(group) if group else ""
     return section(title, table(head, rows, kind="results"), invalid, by_difficulty, lead=lead, wide=True)
@@ -162,8 +174,9 @@ def _invalid(outcomes: list[Outcome], group: Table | None) -> str:
     return f'<p class="lead">{lines}</p>' if lines else ""
 
 
-def _line(row: MethodSummary, place: int, *, priced: bool) -> list[str]:
+def _line(row: MethodSummary, place: int, *, priced: bool, proofs: bool) -> list[str]:
     success = row.success
+    undecided = [row.told_bounded] if proofs else []
     money = [] if not priced else ["" if row.money is None else f"{row.money:.5f}"]
     return [
         f'<span class="key" style="background:{colour_of(place)}"></span>'
@@ -175,6 +188,7 @@ def _line(row: MethodSummary, place: int, *, priced: bool) -> list[str]:
         f"{row.score.mean:.3f} <small>{_between(row.score, '{:.2f}', 1)}</small>",
         f"{row.calls.mean:.1f}",
         f"{row.tokens_in:,.0f} / {row.tokens_out:,.0f}",
+        *undecided,
         *money,
         f"{row.seconds:.2f}",
         _percent(row.invalid.mean),

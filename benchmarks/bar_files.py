@@ -755,8 +755,10 @@ def main() -> int:
     if folder is None:
         print(__doc__)
         return 2
+    from bar_files_mistaken import mistaken  # which stands on this file
+
     folder.mkdir(parents=True, exist_ok=True)
-    for number, made in enumerate(bar_files()):
+    for number, made in enumerate([*bar_files(), *mistaken()]):
         path = folder / f"{number:03d}-{''.join(c if c.isalnum() else '-' for c in made.name)}.csv"
         path.write_text(made.text)
         options: Any = made.options

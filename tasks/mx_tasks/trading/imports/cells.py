@@ -52,12 +52,21 @@ def _decimal(cells: Sequence[str], column: str, where: str) -> str:
     told = any(cell.count(",") > 1 or "." in cell for cell in commas) or len(commas) < len(
         [cell for cell in cells if not is_blank(cell)]
     )
+    if told and may_be_decimal and not any("." in cell or cell.count(",") > 1 for cell in commas):
+        told = _largest_step(cells, ".") < _largest_step(cells, ",")
     if may_be_thousands and may_be_decimal and not told:
         raise DataError(
             f"{where}: the commas of {column}, as in {commas[0]!r}, may be decimal or of thousands; say decimal=',' or decimal='.' "
             "(--decimal)"
         )
     return "." if may_be_thousands else ","
+
+
+def _largest_step(cells: Sequence[str], decimal: str) -> float:
+    """How many times its neighbour a number is at most, if that were the decimal sign."""
+    values = np.array([_number(cell, decimal) for cell in cells])
+    values = np.log(values[values > 0])
+    return float(np.abs(np.diff(values)).max()) if len(values) > 1 else 0.0
 
 
 def _number(cell: str, decimal: str) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mx_tasks.trading.imports.column_values import blocks, counts, no_asset
 from mx_tasks.trading.imports.tables import Name, Table, is_blank, is_number
 from mx_tasks.trading.market.errors import DataError
 
@@ -54,6 +55,9 @@ _PASSED_OVER = (
     "adjlow", "adjvolume", "turnover", "marketcap", "amount", "return", "returns", "otc", "isin", "cusip", "permno",
     "bidopen", "bidhigh", "bidlow", "bidclose", "askopen", "askhigh", "asklow", "askclose", "bid", "ask", "mid",
 )  # fmt: skip
+_CALENDAR = ("year", "month", "monthname", "day", "week", "quarter", "weekofyear", "currency")
+"""Columns that name no asset although their values come in blocks."""
+_KEY = re.compile(r"(id|no|key|code|cusip|isin)$")
 _HEADERLESS: Mapping[int, tuple[str, tuple[str, ...]]] = {
     6: ("time, open, high, low, close, volume, as CCXT gives them", ("time", *PRICES, "volume")),
     7: ("MetaTrader's", ("date", "time", *PRICES, "volume")),
@@ -169,10 +173,10 @@ def _only_clocks(cells: Sequence[str]) -> bool:
 
 
 def _is_counter(table: Table, name: str) -> bool:
-    """Whether a column without a name only numbers the rows."""
+    """Whether a column without a name only numbers the rows, from wherever."""
     if name not in ("", "Unnamed: 0", "index"):
         return False
-    return all(cell == str(place) for place, cell in enumerate(table.column(name)))
+    return counts(table.column(name))
 
 
 def _fields(table: Table, names: Sequence[str]) -> dict[str, str]:
@@ -185,6 +189,12 @@ def _fields(table: Table, names: Sequence[str]) -> dict[str, str]:
         what = what or ("volume" if re.fullmatch(r"volume[a-z]{3,5}", word) else None)
         if what:
             found.setdefault(what, []).append(name)
+    for what, each in found.items():
+        double = [name for name in each if [words[other] for other in each].count(words[name]) > 1]
+        if double and what in PRICES:
+            raise DataError(
+                f"{table.where}: {' and '.join(double)} are each a column of {what}s; leave one out"
+            )
     chosen = {what: min(each, key=lambda name: _BEST.get(words[name], 50)) for what, each in found.items()}
     closes = found.get("close", [])
     if len(closes) > 1 and words[chosen["close"]] not in ("close", "c", "closelast"):
@@ -232,6 +242,8 @@ def _long(
             "column is an asset (--layout)"
         )
     strange = [name for name in rest if plain(name) not in _PASSED_OVER and is_number(_first(table, name))]
+    if who is None:
+        _refuse_blocks(table, rest)
     prices = set(fields) & {"open", "high", "low"}
     if strange and layout is None and price is None and not prices:
         raise DataError(
@@ -239,6 +251,19 @@ def _long(
             "asset's closes, layout='wide' to read each column as an asset (--layout)"
         )
     return Plan("long", time, who, dict(fields), ignored=list(rest), vendor=_vendor(names))
+
+
+def _refuse_blocks(table: Table, names: Sequence[str]) -> None:
+    """Raises DataError where a column that is not read seems to name assets whose rows stand one behind the other."""
+    for name in names:
+        word = plain(name)
+        if word in _CALENDAR or (is_number(_first(table, name)) and not _KEY.search(word)):
+            continue
+        if found := blocks(table.column(name)):
+            raise DataError(
+                f"{table.where}: {name} is {found[0]!r} first and {found[1]!r} then: other assets? say symbol={name!r} where it "
+                "names them (--symbol), or leave the column out"
+            )
 
 
 def _symbol(table: Table, names: Sequence[str], symbol: str | None) -> Name | None:
@@ -268,6 +293,11 @@ def _wide(table: Table, time: tuple[Name, ...], names: Sequence[str], *, told: b
     if texts:
         raise DataError(
             f"{table.where}: the column {texts[0]!r} holds {_first(table, texts[0])!r}, not closes"
+        )
+    if not told and (why := no_asset([(name, table.column(name)) for name in names])):
+        raise DataError(
+            f"{table.where}: {why}; say price='COLUMN' for the closes (--price), or layout='wide' where each column is an asset "
+            "(--layout)"
         )
     return Plan("wide", time, assets={name: {"close": name} for name in names})
 

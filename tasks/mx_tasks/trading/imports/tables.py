@@ -16,6 +16,7 @@ Name = str | tuple[str, str]
 DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
 _PAIR = re.compile(r"\(\s*'([^']*)'\s*,\s*'([^']*)'\s*\)")
+_TOLD = re.compile(r'"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
 BLANK = frozenset(("", "nan", "null", "none", "na", "n/a", "-", "nat", "#n/a", "."))
 
 
@@ -59,8 +60,10 @@ def parse_table(data: bytes, name: str, headerless: bool = False) -> Table:
     """The table in the bytes of a CSV file of that name. Raises DataError."""
     try:
         text = (gzip.decompress(data) if name.endswith(".gz") else data).decode("utf-8-sig")
+        told = _TOLD.match(text)  # Excel's line that says how the others are cut
+        text = text[told.end() :] if told else text
         lines = [line for line in text.splitlines() if line.strip()]
-        delimiter = _delimiter(lines)
+        delimiter = told[1] if told else _delimiter(lines)
         rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
     except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
         raise DataError(f"{name} is no CSV file: {error}") from None
@@ -103,8 +106,16 @@ def _several(rows: list[list[str]]) -> tuple[list[Name], list[list[str]]] | None
     index, start = "Date", 2
     if rows[2][0] and not any(rows[2][1:]):  # pandas puts the index's name on a row of its own
         index, start = rows[2][0], 3
-    pairs: list[Name] = [(a, b) for a, b in zip(one[1:], two[1:], strict=True)]
+    pairs: list[Name] = [(a, b) for a, b in zip(_spread(one[1:]), two[1:], strict=True)]
     return [index, *pairs], rows[start:]
+
+
+def _spread(row: list[str]) -> list[str]:
+    """A header row whose names stand for the blank cells behind them, too, as spreadsheets write cells that are merged."""
+    found: list[str] = []
+    for cell in row:
+        found.append(cell or (found[-1] if found else ""))
+    return found
 
 
 def _checked(name: str, names: list[Name], rows: list[list[str]], header: bool = True) -> Table:

@@ -13,9 +13,10 @@ from mx_tasks.trading.imports.files import History, read_file
 from mx_tasks.trading.market.errors import DataError
 
 FILES: list[Any] = list(importlib.import_module("bar_files").bar_files())
+MISTAKEN: list[Any] = list(importlib.import_module("bar_files_mistaken").mistaken())
 
 
-@pytest.mark.parametrize("made", FILES, ids=lambda made: made.name)
+@pytest.mark.parametrize("made", [*FILES, *MISTAKEN], ids=lambda made: made.name)
 def test_a_file_is_read_right_or_refused(made: Any, tmp_path: Path) -> None:
     path = tmp_path / "bars.csv"
     path.write_text(made.text)
@@ -49,7 +50,8 @@ def _check(made: Any, history: History) -> None:
 
 def test_there_are_enough_of_them() -> None:
     assert len(FILES) >= 100
-    assert len({made.name for made in FILES}) == len(FILES)
+    assert len({made.name for made in [*FILES, *MISTAKEN]}) == len(FILES) + len(MISTAKEN)
+    assert 20 <= sum(not made.refused for made in MISTAKEN) <= len(MISTAKEN) - 20
     assert 15 <= sum(bool(made.refused) for made in FILES) < len(FILES) / 3
 
 

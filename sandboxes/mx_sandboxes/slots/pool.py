@@ -181,9 +181,11 @@ class Pool:
             self._work(self._bury, slot, spare)
 
     def _bury(self, slot: Slot, spare: _Spare | None) -> None:
-        slot.close()
-        if spare is not None:
-            self._bear(spare)
+        try:
+            slot.close()
+        finally:  # whatever an engine answers, somebody may wait for the next one
+            if spare is not None:
+                self._bear(spare)
 
     def _bear(self, spare: _Spare) -> None:
         try:
@@ -203,9 +205,11 @@ class Pool:
                 spare.slot = slot
                 if unclaimed:
                     self._idle.append(slot)
-        if slot is not None and late:
-            slot.close()
-        spare.over.set()
+        try:
+            if slot is not None and late:
+                slot.close()
+        finally:
+            spare.over.set()
 
     def _work(self, task: Callable[..., None], *arguments: object) -> None:
         def work() -> None:

@@ -29,6 +29,7 @@ from mx_sandboxes import (
     SessionEndedError,
     open_sandbox,
 )
+from mx_sandboxes.backends.bubblewrap.jail import Bubble
 
 ECHO = """
 import os, socket
@@ -271,6 +272,29 @@ def test_the_job_after_a_time_out_finds_a_slot_that_is_ready(backend: str) -> No
         ready = wait_for_slots(backend, before)
         assert pool.run(["true"]).ok
         assert slots(backend, os.getpid()) - before == ready
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.timeout(60)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_slot_that_cannot_be_buried_holds_up_nobody(
+    bubblewrap_or_skip: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buried = threading.Event()
+    bury = Bubble.close
+
+    def fail(self: Bubble) -> None:
+        bury(self)
+        if not buried.is_set():
+            buried.set()
+            raise OSError("the engine is gone")
+
+    with open_sandbox("bubblewrap", slots=1) as sandbox:
+        monkeypatch.setattr(Bubble, "close", fail)
+        assert sandbox.run(["sleep", "9"], limits=Limits(wall_s=0.05)).reason is Reason.WALL_TIME
+        for _ in range(3):
+            assert sandbox.run(["echo", "next"]).ok
+        assert buried.is_set()
 
 
 def test_a_pool_is_warmed_ahead(backend: str) -> None:

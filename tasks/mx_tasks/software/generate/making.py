@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, MutableMapping
+import os
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
-from mx_sandboxes import Sandbox, SandboxError
+from mx_sandboxes import Completed, Sandbox, SandboxError
 from mx_tasks.cache import cache_folder
 from mx_tasks.harbor.directory import TaskDirectory, write_directory
 from mx_tasks.side_by_side import in_order
@@ -16,18 +18,22 @@ from mx_tasks.software.errors import SourceError
 from mx_tasks.software.generate.mutation import make_mutations
 from mx_tasks.software.generate.preparing import Report
 from mx_tasks.software.generate.release_pair import make_release_pair
-from mx_tasks.software.grading.calls import SERVED
-from mx_tasks.software.grading.suite import submitted_tree
+from mx_tasks.software.grading.patience import PATIENCE
+from mx_tasks.software.grading.suite import Suite, grade_suite, submitted_tree
 from mx_tasks.software.made import EXPECTED, UNVALIDATED, MadeTask, as_directory
 from mx_tasks.software.sets.directories import DirectoryTasks, SuiteDirectory, adapt
-from mx_tasks.task import GradingError, Split, Submission
+from mx_tasks.task import Grade, GradingError, Split, Submission
 
 REPEATS = 3
-AT_ONCE = 2
+AT_ONCE = max(2, os.cpu_count() or 1)
 MOST_DROPPED = 0.25
 REFERENCE = "the reference solution"
 CHEAT_S = 1.0
-"""Seconds of processor time that a call may take while cheats are tried: a program that loops would take its time with each."""
+"""Seconds of processor time that a call may take while cheats are tried, where no reference says how long it takes."""
+SLOWER = 2.0
+"""So many times the processor time of the reference a cheat may take: what loops would take all of a grade's time with each."""
+LEAST_CALL_S, LEAST_SUITE_S = 0.1, 3.0
+"""Never less than that, for a call and for a run of pytest."""
 LIGHT = 30
 """Of the tests that pass already, so many are run beside those to be mended while cheats are tried."""
 JOURNAL = ".journal.json"
@@ -39,46 +45,82 @@ def refusal(directory: TaskDirectory, sandbox: Sandbox, *, repeats: int = REPEAT
 
     Where a task says that it has no reference, nothing shows that it can be met, and the rest must hold all the same.
     """
-    whole, light = DirectoryTasks.of([directory]), DirectoryTasks.of([_lighter(directory)])
-    task = whole.find(directory.name)
-    gold = [] if UNVALIDATED in directory.ours else [(REFERENCE, whole.gold(task), 1.0, whole)]
-    others = [("nothing", Submission(), 0.0, whole)] * repeats
-    attacks = [(f"the cheat {name!r}", attack, 0.0, light) for name, attack in _telling(directory, light)]
+    task_set = DirectoryTasks.of([directory])
+    task = task_set.find(directory.name)
+    entry, timed = SuiteDirectory(directory), Timed(sandbox)
 
-    def wrong(asked: tuple[str, Submission, float, DirectoryTasks]) -> str:
-        title, submission, wanted, task_set = asked
+    def wrong(title: str, wanted: float, judge: Callable[[], Grade]) -> str:
         try:
-            grade = task_set.grade(task, submission, sandbox)
+            grade = judge()
         except (SandboxError, GradingError) as error:
             return f"{title} cannot be graded: {error}"
         if grade.score == wanted and grade.passed == (wanted == 1.0):
             return ""
         return f"{title} scores {grade.score:g}, not {wanted:g} ({grade.log.replace(chr(10), '; ')[:200]})"
 
-    found = in_order(wrong, [*gold * (repeats - 1), *others, *attacks], AT_ONCE)
-    return next(filter(None, map(wrong, gold)), "") or next(filter(None, found), "")
+    validated = UNVALIDATED not in directory.ours
+    if validated:
+        why = wrong(REFERENCE, 1.0, lambda: task_set.grade(task, task_set.gold(task), cast(Sandbox, timed)))
+        if why:
+            return why
+    suite = lighter(entry.suite, timed.longest_s if validated else None)
+
+    def attacked(name: str, cheat: Submission) -> Callable[[], str]:
+        return lambda: wrong(f"the cheat {name!r}", 0.0, lambda: grade_suite(suite, cheat, sandbox))
+
+    def nothing() -> str:
+        return wrong("nothing", 0.0, lambda: task_set.grade(task, Submission(), sandbox))
+
+    def again() -> str:
+        return wrong(
+            REFERENCE, 1.0, lambda: grade_suite(entry.suite, entry.reference, sandbox, confirm=False)
+        )
+
+    asked = [again] * ((repeats - 1) * validated) + [nothing] * repeats
+    asked += [attacked(name, cheat) for name, cheat in _telling(suite, task_set.cheats(task))]
+    return next(filter(None, in_order(lambda ask: ask(), asked, AT_ONCE)), "")
 
 
-def _telling(directory: TaskDirectory, task_set: DirectoryTasks) -> list[tuple[str, Submission]]:
+def _telling(suite: Suite, cheats: Mapping[str, Submission]) -> list[tuple[str, Submission]]:
     """The shipped cheats but for those of which nothing is taken: they are the same as nothing at all."""
-    suite = SuiteDirectory(directory).suite
     nothing, _ = submitted_tree(suite, Submission())
-    every = sorted(task_set.cheats(task_set.find(directory.name)).items())
-    return [(name, cheat) for name, cheat in every if submitted_tree(suite, cheat)[0] != nothing]
+    return [
+        (name, cheat) for name, cheat in sorted(cheats.items()) if submitted_tree(suite, cheat)[0] != nothing
+    ]
 
 
-def _lighter(directory: TaskDirectory) -> TaskDirectory:
-    """The task with few of the tests that pass already, those near the ones to be mended first."""
-    expected = json.loads(directory.tests[EXPECTED])
-    near = {test.partition("::")[0] for test in expected["fail_to_pass"]}
-    kept = sorted(expected["pass_to_pass"], key=lambda test: test.partition("::")[0] not in near)[:LIGHT]
-    text = json.dumps({**expected, "pass_to_pass": kept}) + "\n"
-    hasty = {
-        name: json.dumps({**json.loads(data), "call_s": CHEAT_S}).encode()
-        for name, data in directory.tests.items()
-        if name.rpartition("/")[2] == SERVED
-    }
-    return replace(directory, tests={**directory.tests, **hasty, EXPECTED: text.encode()})
+class Timed:
+    """A sandbox that notes how much processor time the longest of its jobs took."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox, self.longest_s = sandbox, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sandbox, name)
+
+    def run(self, *args: Any, **kwargs: Any) -> Completed:
+        """See :class:`mx_sandboxes.Sandbox`."""
+        completed = self._sandbox.run(*args, **kwargs)
+        self.longest_s = max(self.longest_s, completed.cpu_s)
+        return completed
+
+
+def lighter(suite: Suite, reference_s: float | None) -> Suite:
+    """The suite for cheats: few of the tests that pass already, those near the ones to be mended first, and less time.
+
+    ``reference_s`` is the processor time that the reference took at most for a job, None where there is none. What comes to no end
+    costs that much, once for each cheat; what is done at all is done in it.
+    """
+    near = {test.partition("::")[0] for test in suite.fail_to_pass}
+    kept = sorted(suite.pass_to_pass, key=lambda test: test.partition("::")[0] not in near)[:LIGHT]
+    served, limits = suite.served, suite.limits
+    if served is not None:
+        call_s = CHEAT_S if reference_s is None else max(LEAST_CALL_S, SLOWER * reference_s)
+        served = replace(served, call_s=min(served.call_s, call_s))
+    elif reference_s is not None:
+        cpu_s = min(limits.cpu_s, max(LEAST_SUITE_S, SLOWER * reference_s))
+        limits = replace(limits, cpu_s=cpu_s, wall_s=min(limits.wall_s, PATIENCE * cpu_s))
+    return replace(suite, pass_to_pass=tuple(kept), served=served, limits=limits)
 
 
 def settled(directory: TaskDirectory, sandbox: Sandbox) -> TaskDirectory | None:

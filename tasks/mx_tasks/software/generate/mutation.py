@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -17,7 +17,7 @@ from mx_tasks.software.generate.operators import Site, sites
 from mx_tasks.software.generate.preparing import Prepared, Report, leaks, prepare, shared_copies
 from mx_tasks.software.generate.releases import fetch_release, latest_version
 from mx_tasks.software.generate.statements import find_examples, symptoms, write_statement
-from mx_tasks.software.generate.suites import TEST_S, Run, coverage, representative, run_suite
+from mx_tasks.software.generate.suites import coverage, grade_seconds, representative, run_suite
 from mx_tasks.software.generate.trees import Library, licence, same_code, take_apart
 from mx_tasks.software.made import MadeTask, shape_of
 from mx_tasks.task import Split
@@ -80,7 +80,7 @@ def survey(library: Library, sandbox: Sandbox, cache: Path, report: Report) -> G
     prepared = prepare(library, sandbox, cache, report)
     report(f"tracing the tests of {library.name} {library.version}")
     again = run_suite(sandbox, library.source, prepared.suite, hash_seed=1)
-    traced = run_suite(sandbox, library.source, prepared.suite, record="reach", wall_s=600)
+    traced = run_suite(sandbox, library.source, prepared.suite, record="reach", cpu_s=600)
     passing = prepared.run.passed & again.passed & traced.passed
     if not passing:
         raise SourceError(f"{library.name} {library.version}: its suite is flaky; no test passes every time")
@@ -190,23 +190,18 @@ def try_site(ground: Ground, site: Site, sandbox: Sandbox, split: Split) -> Made
         judges = random.Random(len(planted)).sample(judges, MOST_JUDGES)
     files = ground.prepared.run.files
     paths = sorted({files[test] for test in judges})
-    wall_s = 20.0 + 5 * ground.seconds
+    cpu_s = 20.0 + 5 * ground.seconds
     try:
-        first = run_suite(sandbox, tree, suite, only=judges, paths=paths, wall_s=wall_s)
+        first = run_suite(sandbox, tree, suite, only=judges, paths=paths, cpu_s=cpu_s)
         failing = frozenset(judges) - first.passed
-        if not failing or len(failing) > MOST_BROKEN * len(ground.passing) or _hangs(first, failing):
-            return None
-        second = run_suite(sandbox, tree, suite, only=judges, paths=paths, wall_s=wall_s, hash_seed=1)
+        if not failing or len(failing) > MOST_BROKEN * len(ground.passing) or first.hung & failing:
+            return None  # each grade of a submission that does not mend a test that hangs would wait as long
+        second = run_suite(sandbox, tree, suite, only=judges, paths=paths, cpu_s=cpu_s, hash_seed=1)
     except SourceError:
         return None  # a bug that makes the suite hang or break down shows nothing
     if frozenset(judges) - second.passed != failing or first.errors:
         return None
     return _task(ground, site, tree, sorted(failing), first.messages, sandbox, split)
-
-
-def _hangs(run: Run, failing: Iterable[str]) -> bool:
-    """Whether a test had to be stopped: each grade of a submission that does not mend the bug would wait as long."""
-    return any(run.durations.get(test, 0.0) >= TEST_S for test in failing)
 
 
 def _task(
@@ -246,7 +241,7 @@ def _task(
         shape=shape_of("library", library.name),
         split=split,
         difficulty=2 if examples else 3,
-        wall_s=max(30.0, 10 * ground.seconds),
+        wall_s=grade_seconds(ground.prepared.run),
         about={
             "library": library.name,
             "operator": site.operator,

@@ -29,6 +29,7 @@ from mx_tasks.software.generate.suites import (
     HangError,
     Run,
     coverage,
+    grade_seconds,
     repeat_suite,
     representative,
     run_suite,
@@ -334,7 +335,7 @@ def _task(
         shape=shape_of("library", pair.name),
         split=pair.split,
         difficulty=min(5, 2 + len(gold) // 2 + size // 20 + (not one_bug)),
-        wall_s=max(30.0, 10 * pair.prepared.run.seconds),
+        wall_s=grade_seconds(pair.prepared.run),
         about={
             "library": pair.name,
             "flaky": verdicts.flaky,

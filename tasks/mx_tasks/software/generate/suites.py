@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,13 +19,14 @@ from mx_tasks.software.generate.trees import DEPS, Library, pytest_settings, tes
 from mx_tasks.software.grading.suite import suite_limits
 
 CONFIG = "mx_pytest.ini"
-_PROBE = resources.files("mx_tasks.software.grading").joinpath("inside", "mx_probe.py").read_bytes()
+_INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
+_PROBE = {name: _INSIDE.joinpath(name).read_bytes() for name in ("mx_probe.py", "mx_asleep.py")}
 _NETWORK = re.compile(
     r"gaierror|Network is unreachable|name resolution|NewConnectionError|ConnectError|URLError"
 )
 _MISSING = re.compile(r"No module named '([^']+)'")
 TEST_S = 10.0
-"""Seconds of processor time that a test may take; three times as long by the clock."""
+"""Seconds of processor time that a test may take; three times as long asleep."""
 LONGEST_RUN_S = 300.0
 AT_ONCE = 2
 BUDGET_S = 60.0
@@ -72,7 +74,10 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: outcome, failure message, file, seconds and what was recorded of each test by id; errors of collection by file."""
+    """One run: outcome, failure message, file, seconds and what was recorded of each test by id; errors of collection by file.
+
+    Seconds are those on a processor and asleep, so that they say the same on a busy machine. ``hung`` are tests that were stopped.
+    """
 
     outcomes: Mapping[str, str]
     messages: Mapping[str, str]
@@ -82,6 +87,7 @@ class Run:
     calls: Mapping[str, list[dict[str, Any]]]
     errors: Sequence[tuple[str, str]]
     seconds: float
+    hung: frozenset[str] = frozenset()
 
     @property
     def passed(self) -> frozenset[str]:
@@ -132,11 +138,11 @@ def run_suite(
     paths: Sequence[str] | None = None,
     record: str = "",
     hash_seed: int = 0,
-    wall_s: float = LONGEST_RUN_S,
+    cpu_s: float = LONGEST_RUN_S,
 ) -> Run:
     """Run the suite on ``tree`` once. ``record`` is ``reach`` or ``calls``.
 
-    Raises HangError when it takes longer than ``wall_s``, SourceError when pytest does not come to a result.
+    Raises HangError when it takes longer than ``cpu_s``, SourceError when pytest does not come to a result.
     """
     asked = {
         "only": None if only is None else sorted(only),
@@ -147,15 +153,15 @@ def run_suite(
         "test_s": TEST_S,
     }
     files = {**suite.deps, **tree, **suite.files, CONFIG: suite.config}
-    files |= {"mx_probe.py": _PROBE, "mx_probe.json": json.dumps(asked).encode()}
+    files |= {**_PROBE, "mx_probe.json": json.dumps(asked).encode()}
     done = sandbox.run(
         ["python", "-m", "pytest", "-p", "mx_probe", *suite.arguments, *(paths or suite.paths)],
         files=_without_nested(files),
         collect=["mx_results.json"],
         env={"PYTHONHASHSEED": str(hash_seed)} if hash_seed else {},
-        limits=suite_limits(wall_s),
+        limits=suite_limits(cpu_s),
     )
-    return _read(done, wall_s)
+    return _read(done, cpu_s)
 
 
 def repeat_suite(
@@ -197,6 +203,11 @@ def representative(run: Run, passing: Iterable[str], broken: Iterable[str], seed
     return frozenset(chosen)
 
 
+def grade_seconds(run: Run) -> float:
+    """The processor time that a grade may take, by a run of the tests on what is right: in steps, so that chance does not show."""
+    return 30.0 * 2.0 ** max(0, math.ceil(math.log2(max(run.seconds, 1e-9) / 3.0)))
+
+
 def coverage(passing: Collection[str], chosen: Collection[str]) -> dict[str, Any]:
     """What of a suite judges a task, for its ``task.toml``: all that pass on what is right, and how many of these are left out."""
     return {"suite": len(passing), "left_out": len(set(passing) - set(chosen)), "budget_s": BUDGET_S}
@@ -211,9 +222,9 @@ def _without_nested(files: Tree) -> Tree:
     }
 
 
-def _read(done: Completed, wall_s: float) -> Run:
+def _read(done: Completed, cpu_s: float) -> Run:
     if done.reason in (Reason.WALL_TIME, Reason.CPU_TIME):
-        raise HangError(f"the suite hangs: it did not end within {wall_s:g} s")
+        raise HangError(f"the suite hangs: it did not end within {cpu_s:g} s")
     data = done.files.get("mx_results.json")
     if data is None:
         said = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
@@ -222,7 +233,7 @@ def _read(done: Completed, wall_s: float) -> Run:
                 "the sandbox has no pytest: mx sandbox build python, or apt-get install python3-pytest"
             )
         if any(_MISSING.search(line) for line in said):  # a conftest.py that cannot be imported ends pytest
-            return Run({}, {}, {}, {}, {}, {}, [("conftest.py", "\n".join(said)[-1500:])], done.wall_s)
+            return Run({}, {}, {}, {}, {}, {}, [("conftest.py", "\n".join(said)[-1500:])], done.cpu_s)
         last = next((line for line in reversed(said) if line.strip()), "it said nothing")
         raise SourceError(f"the suite does not run ({done.reason.value}): {last[:200]}")
     try:
@@ -241,7 +252,8 @@ def _read(done: Completed, wall_s: float) -> Run:
             },
             calls={name: list(entry.get("calls", ())) for name, entry in tests.items()},
             errors=[(str(place), str(text)) for place, text in results["errors"]],
-            seconds=done.wall_s,
+            seconds=max(done.cpu_s, sum(float(entry["seconds"]) for entry in tests.values())),
+            hung=frozenset(name for name, entry in tests.items() if entry.get("hung")),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SourceError(f"the suite left an unreadable result ({type(error).__name__})") from error

@@ -19,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from mx_sandboxes import Completed, Limits, Reason, Sandbox
+from mx_tasks.software.grading.patience import PATIENCE
 from mx_tasks.task import GradingError
 
 ROUNDS = 40
@@ -27,7 +28,11 @@ SERVED = "mx_serve.json"
 SEED = 20_240
 _INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
 _VALUES = {"_mx/mx_values.py": _INSIDE.joinpath("mx_values.py").read_bytes()}
-_WORKER = {**_VALUES, "_mx/call_worker.py": _INSIDE.joinpath("call_worker.py").read_bytes()}
+_WORKER = {
+    **_VALUES,
+    "_mx/call_worker.py": _INSIDE.joinpath("call_worker.py").read_bytes(),
+    "_mx/mx_asleep.py": _INSIDE.joinpath("mx_asleep.py").read_bytes(),
+}
 _JUDGE = {
     **_VALUES,
     "_mx/call_judge.py": _INSIDE.joinpath("call_judge.py").read_bytes(),
@@ -359,7 +364,9 @@ def _run_judge(
         ["python", "_mx/call_judge.py"],
         stdin=json.dumps(request).encode(),
         files={**_support(tree, served), **_without_oracle(tests), **_JUDGE},
-        limits=replace(limits, output_bytes=_OUTPUT, memory_bytes=_MEMORY, wall_s=60.0, cpu_s=60.0),
+        limits=replace(
+            limits, output_bytes=_OUTPUT, memory_bytes=_MEMORY, wall_s=PATIENCE * 60.0, cpu_s=60.0
+        ),
     )
     entries = [_entry(line) for line in completed.stdout.decode(errors="replace").splitlines()]
     if (

@@ -18,10 +18,15 @@ from importlib import resources
 from typing import Any
 
 from mx_sandboxes import Completed, Limits, Sandbox
+from mx_tasks.software.grading.patience import PATIENCE
 
 CASE_S = 3.0
 HARNESS = "_run_cases.py"
-_HARNESS_SOURCE = resources.files("mx_tasks.software.grading").joinpath("inside", "run_cases.py").read_bytes()
+_INSIDE = resources.files("mx_tasks.software.grading").joinpath("inside")
+_HARNESS_FILES = {
+    HARNESS: _INSIDE.joinpath("run_cases.py").read_bytes(),
+    "_mx/mx_asleep.py": _INSIDE.joinpath("mx_asleep.py").read_bytes(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,8 @@ def run_cases(
     completed = sandbox.run(
         ["python", HARNESS],
         stdin=json.dumps(request).encode(),
-        files={**files, HARNESS: _HARNESS_SOURCE},
-        limits=Limits(wall_s=timeout_s, cpu_s=timeout_s, pids=32, output_bytes=4 << 20),
+        files={**files, **_HARNESS_FILES},
+        limits=Limits(wall_s=PATIENCE * timeout_s, cpu_s=timeout_s, pids=32, output_bytes=4 << 20),
     )
     (canary_sang, _), *verdicts = _verdicts(completed, asked)
     alive = any(passed for passed, _ in verdicts)

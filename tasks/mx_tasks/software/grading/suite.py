@@ -17,6 +17,7 @@ from mx_sandboxes import Limits, Reason, Sandbox
 from mx_tasks.answers.clashes import clashing
 from mx_tasks.software.grading.calls import Served, easy_tests, judge_calls
 from mx_tasks.software.grading.canaries import Planted, base_of, plant
+from mx_tasks.software.grading.patience import PATIENCE
 from mx_tasks.software.grading.runs import Outcome, TestRun, run_tests
 from mx_tasks.task import Grade, GradingError, Submission
 
@@ -57,11 +58,11 @@ class Suite:
     limits: Limits = field(default_factory=lambda: Limits(wall_s=60.0, cpu_s=60.0, memory_bytes=1 << 30))
 
 
-def suite_limits(wall_s: float) -> Limits:
-    """What a library's own tests may use."""
+def suite_limits(cpu_s: float) -> Limits:
+    """What a library's own tests may use, by the processor time that they may take."""
     return Limits(
-        wall_s=wall_s,
-        cpu_s=wall_s,
+        wall_s=PATIENCE * cpu_s,
+        cpu_s=cpu_s,
         memory_bytes=1 << 30,
         workspace_bytes=256 << 20,
         file_bytes=64 << 20,
@@ -70,8 +71,10 @@ def suite_limits(wall_s: float) -> Limits:
     )
 
 
-def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade:
+def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox, *, confirm: bool = True) -> Grade:
     """The verdict on a submission; its answer text does not count. What is paid is confirmed where canaries are few.
+
+    Without ``confirm`` it is not: for what is known to be honest.
 
     ``score`` is 1.0 when every test passes, else how much was won over doing nothing and the best constant, at most 0.9.
 
@@ -85,7 +88,7 @@ def grade_suite(suite: Suite, submission: Submission, sandbox: Sandbox) -> Grade
     grade = _verdict(suite, planted, _run(suite, tree, planted, tests, sandbox), refused)
     pairs, runs = planted.pairs, 1
     for _ in range(MOST_CONFIRMATIONS):
-        if grade.score <= 0.0 or not 0 < pairs < ENOUGH_PAIRS:
+        if not confirm or grade.score <= 0.0 or not 0 < pairs < ENOUGH_PAIRS:
             break
         again = plant(suite.tests, suite.fail_to_pass, suite.pass_to_pass, secrets.randbits(64))
         few = [test for test in tests if test in suite.fail_to_pass or base_of(test) in again.copied]

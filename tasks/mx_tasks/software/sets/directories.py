@@ -84,6 +84,12 @@ class SuiteDirectory:
         ]
         return {**_below(self.directory.solution, HIDDEN), **dict.fromkeys(removed)}
 
+    @property
+    def reference(self) -> Submission:
+        """The reference solution as files."""
+        kept = {name: data for name, data in self.gold.items() if data is not None}
+        return Submission(files=kept, removed=tuple(self.gold.keys() - kept.keys()))
+
 
 class DirectoryTasks(ListedTasks[SuiteDirectory]):
     """The task directories in a ``folder`` (at any depth up to two), judged by their hidden suites.
@@ -178,8 +184,7 @@ class DirectoryTasks(ListedTasks[SuiteDirectory]):
         written = files_in_answer(f"```diff\n{diff}```\n", entry.suite.files, entry.suite.sources)
         if written == entry.gold:
             return Submission(f"```diff\n{diff}```\n")
-        kept = {name: data for name, data in entry.gold.items() if data is not None}
-        return Submission(files=kept, removed=tuple(entry.gold.keys() - kept.keys()))
+        return entry.reference
 
     def cheats(self, task: Task) -> Mapping[str, Submission]:
         """Submissions that attack the grader instead of mending anything; each must score 0."""

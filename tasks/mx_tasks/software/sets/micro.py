@@ -30,6 +30,7 @@ from mx_tasks.formula import (
 from mx_tasks.kept import Guard
 from mx_tasks.sets import DrawnTasks, graded_lines, lines_of, right_or_wrong
 from mx_tasks.software.cheats.micro import CHEATS
+from mx_tasks.software.grading.patience import PATIENCE
 from mx_tasks.task import Budget, Grade, Part, Split, Submission, Task
 
 PUBLIC_VECTORS = 2
@@ -218,7 +219,7 @@ def _evaluate(questions: Sequence[Question], sandbox: Sandbox) -> list[float | N
         ["python", "evaluate_expressions.py"],
         stdin=b"".join(b"%08d" % len(request) + request for request in requests),
         files={"evaluate_expressions.py": _EVALUATOR},
-        limits=Limits(wall_s=5.0 + 2.0 * len(questions), cpu_s=5.0 + len(questions), pids=16),
+        limits=Limits(wall_s=PATIENCE * (5.0 + len(questions)), cpu_s=5.0 + len(questions), pids=16),
     )
     lines = completed.stdout.decode(errors="replace").splitlines()
     scores: list[float | None] = []

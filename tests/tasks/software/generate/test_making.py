@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mx_sandboxes import Sandbox
-from mx_tasks import Submission
+from mx_tasks import Grade, Submission
 from mx_tasks.harbor.directory import read_directory
+from mx_tasks.software.cheats import suite as suite_cheats
 from mx_tasks.software.errors import SourceError
-from mx_tasks.software.generate import mutation, suites
+from mx_tasks.software.generate import making, mutation, suites
 from mx_tasks.software.generate.making import Journal, make_pair, make_planted
 from mx_tasks.software.generate.mutation import make_mutations
+from mx_tasks.software.grading.suite import Suite
+from mx_tasks.software.imports.importing import import_functions
 from mx_tasks.software.sets.directories import DirectoryTasks
 
 from ..conftest import NEW, OLD, TESTS, library, write_sdist  # noqa: TID252  # what the shelves of this domain share
@@ -36,19 +42,21 @@ def test_a_pair_becomes_the_whole_task_and_one_for_each_bug(box: Sandbox, tmp_pa
     ids = list(make_pair("wordlib", old, new, out, box, quiet))
     assert ids == ["wordlib-1.1", "wordlib-1.1-1", "wordlib-1.1-2"]
     task_set = DirectoryTasks(out)
-    whole, first, second = (task_set.find(name) for name in ids)
+    whole, first, second = map(task_set.find, ids)
+    name = "src/wordlib/__init__.py"
     assert not any("test" in name for name in whole.files)
-    assert "src/wordlib/__init__.py" in whole.files
+    assert name in whole.files
     assert "Keeps what fits." in whole.prompt
     assert "shorten(text='abc', length=3)" in first.prompt
     assert "chunks(" in second.prompt
     for task in (whole, first, second):
         assert task_set.grade(task, task_set.gold(task), box).score == 1.0
         assert task_set.grade(task, Submission(files=task.files), box).score == 0.0
-    half = task_set.grade(
-        whole, Submission(files={"src/wordlib/__init__.py": first.files["src/wordlib/__init__.py"]}), box
-    )
-    assert 0 < half.score < 1
+    broken = [Submission(files={name: task.files[name]}) for task in (first, second)]
+    assert [task_set.grade(whole, one, box).score for one in broken] == [
+        0.0,  # one test of four mended, which some constant is always worth
+        pytest.approx(2 / 3),
+    ]
     assert list(make_pair("wordlib", old, new, out, box, quiet)) == ids
 
 
@@ -119,10 +127,66 @@ def test_a_bug_that_makes_a_test_hang_is_no_task(
     """Every grade of a submission that does not mend it would take as long as the limit allows."""
     source = write_sdist(tmp_path, "1.1", library(COUNTDOWN, "1.1", COUNTDOWN_TESTS))
 
-    def planted(shortest_hang_s: float) -> set[str]:
-        monkeypatch.setattr(mutation, "TEST_S", shortest_hang_s)
+    def planted() -> set[str]:
         made = make_mutations(source, box, tmp_path / "cache", quiet, count=50, keep=lambda _: True)
         return {f"{task.about['operator']} {task.gold} {task.tree}" for task in made}
 
+    def told_of_no_hang(*asked: Any, **options: Any) -> suites.Run:
+        return replace(suites.run_suite(*asked, **options), hung=frozenset())
+
     monkeypatch.setattr(suites, "TEST_S", 0.5)
-    assert planted(0.5) < planted(float("inf")), "the control: without the rule, bugs that loop are planted"
+    with_rule = planted()
+    monkeypatch.setattr(mutation, "run_suite", told_of_no_hang)
+    assert with_rule < planted(), "the control: without the rule, bugs that loop are planted"
+
+
+RECORD = {
+    "task_id": "HumanEval/904",
+    "prompt": 'def twice(x):\n    """Twice a number."""\n',
+    "entry_point": "twice",
+    "canonical_solution": "    return 2 * x\n",
+    "test": "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(5) == 10\n",
+}
+PAYS = "def twice(x):\n    return x + x\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        PAYS,
+        f"import time\ntime.sleep(0.2)\n{PAYS}",
+        PAYS.replace("    ", "    import time; time.sleep(0.05)\n    "),
+    ],
+    ids=["at once", "after a sleep", "with a sleep in each call"],
+)
+def test_a_task_that_pays_a_cheat_is_refused_by_its_name(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(
+        suite_cheats, "CODE", {"a way that pays": code, "one that loops": "while True: pass\n"}
+    )
+    source = tmp_path / "records.jsonl"
+    source.write_text(json.dumps(RECORD))
+    said: list[str] = []
+    assert not list(import_functions("humaneval", source, tmp_path / "out", box, said.append))
+    assert "the cheat 'a way that pays' scores 1" in said[-1]
+
+
+def test_every_shipped_cheat_is_tried_before_a_task_is_accepted(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bytes] = []
+
+    def graded(suite: Suite, submission: Submission, *_: object, **__: object) -> Grade:
+        tried.extend(submission.files.values())
+        right = submission.files.get("solution.py", b"").endswith(b"2 * x\n")
+        return Grade(float(right), right)
+
+    monkeypatch.setattr(making, "grade_suite", graded)
+    source = tmp_path / "records.jsonl"
+    source.write_text(json.dumps(RECORD))
+    assert list(import_functions("humaneval", source, tmp_path / "out", box, quiet))
+    every = {**suite_cheats.CODE, **suite_cheats.OURS}
+    missing = [name for name, code in every.items() if not any(one.endswith(code.encode()) for one in tried)]
+    assert len(every) > 30
+    assert not missing

@@ -19,11 +19,12 @@ import subprocess
 import sys
 import time
 import types
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from mx_values import Decoder, Encoder, program_line  # type: ignore[import-not-found]  # it stands beside this file
+from mx_asleep import LOOK_S, Asleep, AsleepOf  # type: ignore[import-not-found]  # they stand beside this file
+from mx_values import Decoder, Encoder, program_line  # type: ignore[import-not-found]
 
 LARGEST = 4 << 20
 WATCHED = frozenset(
@@ -42,6 +43,10 @@ WATCHED = frozenset(
 )
 """Audited events that reach for other processes, other people's objects or frames."""
 SETTLE_S = 0.5
+SLEEPS = 3
+"""So many times the processor time of a call it may sleep."""
+LOADS = 2
+"""So many calls' time a module has to be loaded."""
 Say = Callable[[List[Any]], None]
 
 
@@ -52,6 +57,33 @@ class LateError(BaseException):
 def late(*_: object) -> None:
     """End the call."""
     raise LateError("it took too long")
+
+
+class Limit:
+    """The time of a call: processor time, and time asleep, which no load of the machine lengthens."""
+
+    def __init__(self) -> None:
+        self._timer, self._virtual, self._real = signal.setitimer, signal.ITIMER_VIRTUAL, signal.ITIMER_REAL
+        self._clock, self._until = Asleep(), 0.0
+        signal.signal(signal.SIGVTALRM, late)
+        signal.signal(signal.SIGALRM, self._look)
+
+    def _look(self, *_: object) -> None:
+        left = self._until - self._clock.seconds()
+        if left <= 0.0:
+            late()
+        self._timer(self._real, max(left, 0.01))
+
+    def begin(self, call_s: float) -> None:
+        """From now on: raises LateError in whatever runs when the time is over."""
+        self._until = self._clock.seconds() + SLEEPS * call_s
+        self._timer(self._virtual, call_s)
+        self._timer(self._real, SLEEPS * call_s)
+
+    def end(self) -> None:
+        """No more."""
+        self._timer(self._virtual, 0)
+        self._timer(self._real, 0)
 
 
 def channel() -> Say:
@@ -114,21 +146,38 @@ def load(about: Dict[str, Any]) -> types.ModuleType:
     return module
 
 
+def talk(
+    process: "subprocess.Popen[bytes]", given: "Optional[bytes]", asleep_s: float
+) -> "Tuple[bytes, bytes]":
+    """What a program writes for what it is given; LateError when it has slept so long."""
+    with process:
+        slept = AsleepOf(process.pid)
+        while True:
+            try:
+                return process.communicate(given, timeout=LOOK_S)
+            except subprocess.TimeoutExpired:
+                given = None  # it is on its way
+                if slept.look() >= asleep_s:
+                    process.kill()
+                    late()
+
+
 def program(about: Dict[str, Any]) -> types.ModuleType:
     """A stand-in for a module whose one function ``run(text)`` runs the submitted file as a program, and gives what it printed."""
 
     def run(text: str) -> str:
-        done = subprocess.run(
+        process = subprocess.Popen(
             program_line(about["file"], about["before"]),
-            input=text.encode("utf-8", "replace"),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(about["call_s"]) + 1,) * 2),
         )
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise RuntimeError("exit code %d: %s" % (done.returncode, said[-1][:200] if said else ""))
-        return done.stdout[:LARGEST].decode("utf-8", "replace")
+        output, errors = talk(process, text.encode("utf-8", "replace"), SLEEPS * about["call_s"])
+        if process.returncode:
+            said = errors.decode("utf-8", "replace").strip().splitlines()
+            raise RuntimeError("exit code %d: %s" % (process.returncode, said[-1][:200] if said else ""))
+        return output[:LARGEST].decode("utf-8", "replace")
 
     module = types.ModuleType(about["module"])
     vars(module)["run"] = run
@@ -188,26 +237,25 @@ def main() -> None:
     say = channel()
     sys.dont_write_bytecode = True
     sys.path[0] = os.path.dirname(os.path.abspath(about["file"]))
-    timer, virtual, real = signal.setitimer, signal.ITIMER_VIRTUAL, signal.ITIMER_REAL
-    signal.signal(signal.SIGVTALRM, late)
-    signal.signal(signal.SIGALRM, late)
-    watch(say, os.path.dirname(os.path.abspath(about["file"])) + os.sep)
+    limit = Limit()
+    alone = not about.get("program")  # a program is no part of this process, and is timed by itself
+    if alone:
+        watch(say, os.path.dirname(os.path.abspath(about["file"])) + os.sep)
     try:
-        timer(virtual, 2 * about["call_s"])
-        timer(real, 6 * about["call_s"])
-        module = program(about) if about.get("program") else load(about)
+        limit.begin(LOADS * about["call_s"])
+        module = load(about) if alone else program(about)
     except BaseException as error:
         say(["loaded", "%s: %s" % (type(error).__name__, told(error))])
         say(["done"])
         finish(0)
+    limit.end()
     say(["loaded", ""])
     for number, call in enumerate(about["calls"]):
         try:
-            timer(virtual, about["call_s"])
-            timer(real, 3 * about["call_s"])
+            if alone:
+                limit.begin(about["call_s"])
             found = answer(module, call, about["support"])
-            timer(virtual, 0)
-            timer(real, 0)
+            limit.end()
         except LateError:
             found = ["late"]
         if len(found) > 2 and found[0] == "gave":

@@ -51,7 +51,7 @@ test-kills: $(READY) ## training killed twenty times and resumed, bit for bit be
 lint: $(READY) ## what continuous integration checks besides the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --num-workers 2
 	$(VENV)/bin/lint-imports --no-cache
 
 counts: $(READY) ## lengths, complexity, circles and repeated code, against ceilings

@@ -23,6 +23,9 @@ from mx_tasks.software.sets.directories import DirectoryTasks
 
 from ..conftest import NEW, OLD, TESTS, library, write_sdist  # noqa: TID252  # what the shelves of this domain share
 
+pytestmark = pytest.mark.timeout(900)
+"""Each makes tasks whole, with every cheat tried on each."""
+
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +58,7 @@ def test_a_pair_becomes_the_whole_task_and_one_for_each_bug(box: Sandbox, tmp_pa
     broken = [Submission(files={name: task.files[name]}) for task in (first, second)]
     assert [task_set.grade(whole, one, box).score for one in broken] == [
         0.0,  # one test of four mended, which some constant is always worth
-        pytest.approx(2 / 3),
+        0.0,  # three, which who gives back what was given has without mending anything
     ]
     assert list(make_pair("wordlib", old, new, out, box, quiet)) == ids
 
@@ -91,16 +94,16 @@ def test_what_gives_no_task_says_why(
 def test_planted_bugs_are_the_same_for_the_same_seed_and_go_on(box: Sandbox, tmp_path: Path) -> None:
     source = write_sdist(tmp_path, "1.1", library(NEW, "1.1"))
     first, again = tmp_path / "first", tmp_path / "again"
-    ids = list(make_planted(source, first, box, quiet, count=3))
-    assert len(ids) == len(set(ids)) == 3
+    ids = list(make_planted(source, first, box, quiet, count=2))
+    assert len(ids) == len(set(ids)) == 2
     assert list(make_planted(source, again, box, quiet, count=1)) == ids[:1]
-    assert list(make_planted(source, again, box, quiet, count=3)) == ids
+    assert list(make_planted(source, again, box, quiet, count=2)) == ids
     for name in ids:
         one, other = (read_directory(folder / name) for folder in (first, again))
         assert one == other
         assert one.ours["operator"]
         assert b"def test" not in one.instruction.encode()
-    assert sum(map(bool, Journal(first, prefix=f"mutation {source} 0 test ").values())) == 3
+    assert sum(map(bool, Journal(first, prefix=f"mutation {source} 0 test ").values())) == 2
 
 
 COUNTDOWN = '''

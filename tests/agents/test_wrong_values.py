@@ -268,10 +268,11 @@ def test_a_wrong_value_is_one_line_with_a_way_out(
         main(words_of(path, param, value, command))
     said = capfd.readouterr()
     assert end.value.code == 2, said
-    assert said.err.startswith("mx: "), said
-    assert said.err.count("\n") == 1, said
+    err = re.sub(r"(?m)^ *\d+ s  .*\n", "", said.err)  # how far it is, where a machine is slow
+    assert err.startswith("mx: "), said
+    assert err.count("\n") == 1, said
     assert "Traceback" not in said.out + said.err
-    assert WAYS_OUT.search(said.err), said
+    assert WAYS_OUT.search(err), said
     assert sorted(found for found in place.rglob("*") if ".cache" not in found.parts) == before
 
 

@@ -56,6 +56,18 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def any_backend() -> str:
+    """``auto``, where there is a backend for it, for tests that hold on each and need not be run on both."""
+    try:
+        open_sandbox("auto", slots=1).close()
+    except SandboxUnavailableError as error:
+        if set(BACKENDS) & set(os.environ.get("MX_REQUIRE", "").split(",")):
+            pytest.fail(f"MX_REQUIRE lists a backend: {error}")
+        pytest.skip(str(error))
+    return "auto"
+
+
+@pytest.fixture(scope="session")
 def sandbox(backend: str) -> Iterator[Sandbox]:
     """A warm sandbox that all tests share; a job leaves nothing behind, so no test disturbs another."""
     with open_sandbox(backend, slots=8) as opened:

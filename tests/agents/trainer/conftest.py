@@ -19,9 +19,9 @@ TEXTS = ["Write Python.", "1. * + a b c", "(a + b) * c", "from mas import *\nsub
 
 
 @pytest.fixture(scope="session")
-def backend() -> str:
+def backend(any_backend: str) -> str:
     """Training is tried on the backend that is taken here by default; that a run is the same on each is a test of its own."""
-    return "auto"
+    return any_backend
 
 
 @pytest.fixture(autouse=True)

@@ -44,9 +44,9 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    assert run(folder) == 0
+    assert run(folder, backend) == 0
     return folder
 
 
@@ -138,6 +138,7 @@ def test_resuming_a_finished_run_only_writes_its_report_again(finished: Path) ->
 )  # peft, not ours
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_a_model_from_a_folder_trains_whole_or_by_adapters(
+    backend: str,
     policy: HuggingFacePolicy,
     tmp_path: Path,
     lora_rank: int,
@@ -150,7 +151,7 @@ def test_a_model_from_a_folder_trains_whole_or_by_adapters(
         "designer_tokens": 4,
         "executor_tokens": 4,
     }
-    code = run(tmp_path / "run", model=model, steps=1, evaluation_tasks=1, test_tasks=2)
+    code = run(tmp_path / "run", backend, model=model, steps=1, evaluation_tasks=1, test_tasks=2)
     assert code == 1, "no design ran at all"
     said = " ".join(capsys.readouterr().out.split())
     assert re.search(r"Nothing was learnt: all \d+ episodes were invalid, \d+ of them with: \w", said)
@@ -161,9 +162,9 @@ def test_a_model_from_a_folder_trains_whole_or_by_adapters(
     assert saved == ({"adapter_model.safetensors"} if lora_rank else {"model.safetensors"})
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_model_that_is_not_there_is_named(backend: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no/such/model"):
-        run(tmp_path / "run", model={"base": "no/such/model"})
+        run(tmp_path / "run", backend, model={"base": "no/such/model"})
 
 
 def test_a_trained_policy_can_be_played_from_its_folder(finished: Path) -> None:
